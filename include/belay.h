@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* All of belay.  Each header of include/belay/ may also be used alone. */
+#ifndef BELAY_H
+#define BELAY_H
+
+#include <belay/base.h>
+#include <belay/chan.h>
+#include <belay/diag.h>
+#include <belay/error.h>
+#include <belay/run.h>
+#include <belay/select.h>
+#include <belay/sync.h>
+#include <belay/task.h>
+#include <belay/timer.h>
+
+#endif

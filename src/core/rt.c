@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing a runtime: its workers, their queues and threads. */
+#include "core/rt.h"
+
+#include "base/alloc.h"
+#include "core/deadlock.h"
+#include "core/idle.h"
+#include "core/monitor.h"
+#include "core/overflow.h"
+#include "core/sched.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { RT_RUNQ_SIZE = 256 };
+
+#if BLY_SIM
+/* Kept between runs: mapping stacks would be most of a short run. */
+static struct bly_stack_pool rt_stack_pool;
+static bool rt_stack_pool_ready;
+
+static struct bly_stack_pool *
+rt_pool_open(void)
+{
+    if (!rt_stack_pool_ready)
+        bly_stack_pool_init(&rt_stack_pool);
+    rt_stack_pool_ready = true;
+    return &rt_stack_pool;
+}
+
+static void
+rt_pool_close(struct bly_stack_pool *p)
+{
+    (void)p;
+}
+#else
+static struct bly_stack_pool *
+rt_pool_open(void)
+{
+    struct bly_stack_pool *p = bly_alloc_quiet(sizeof *p);
+
+    if (p != NULL)
+        bly_stack_pool_init(p);
+    return p;
+}
+
+static void
+rt_pool_close(struct bly_stack_pool *p)
+{
+    bly_stack_pool_fini(p);
+    bly_free_quiet(p);
+}
+#endif
+
+static void
+rt_worker_fini(struct bly_worker *w)
+{
+    bly_stacks_fini(&w->stacks);
+    bly_timers_fini(&w->timers);
+    bly_runq_fini(&w->runq);
+    bly_free(w->looks);
+}
+
+static int
+rt_worker_init(struct bly_worker *w, struct bly_rt *rt, uint32_t index)
+{
+    w->rt = rt;
+    w->index = index;
+    w->rng = bly_os_entropy() | 1;
+    w->next_id = index;
+    bly_list_init(&w->tasks);
+    bly_stacks_init(&w->stacks, rt->stack_pool);
+    bly_timers_init(&w->timers);
+    w->looks = bly_zalloc(rt->count * sizeof *w->looks);
+    if (w->looks == NULL)
+        goto fail_looks;
+    if (bly_runq_init(&w->runq, RT_RUNQ_SIZE, rt->count == 1) < 0)
+        goto fail_runq;
+    if (rt->driver->open(w) < 0)
+        goto fail_driver;
+    return 0;
+
+fail_driver:
+    bly_runq_fini(&w->runq);
+fail_runq:
+    bly_free(w->looks);
+fail_looks:
+    bly_timers_fini(&w->timers);
+    bly_stacks_fini(&w->stacks);
+    return -ENOMEM;
+}
+
+static void
+rt_thread(void *arg)
+{
+    struct bly_worker *w = arg;
+
+    if (w->rt->main)
+        (void)bly_overflow_thread(true);
+    bly_sched_loop(w);
+    bly_worker_here = NULL;
+    if (w->rt->main)
+        (void)bly_overflow_thread(false);
+}
+
+static void
+rt_stop_threads(struct bly_rt *rt, uint32_t started)
+{
+    uint32_t i;
+
+    bly_store_release(&rt->done, 1u); /* pairs with bly_sched_loop */
+    for (i = 1; i < started; i++) {
+        /* The sleeper looks at done after it has set sleep. */
+        bly_idle_wake(&rt->workers[i]);
+        bly_os_thread_join(&rt->workers[i].thread);
+    }
+}
+
+static int
+rt_start_threads(struct bly_rt *rt)
+{
+    char name[24];
+    uint32_t i;
+
+    for (i = 1; i < rt->count; i++) {
+        snprintf(name, sizeof name, "belay-%u", i + 1);
+        if (bly_os_thread_start(&rt->workers[i].thread, rt_thread,
+                &rt->workers[i], name) < 0) {
+            rt_stop_threads(rt, i);
+            return -EAGAIN;
+        }
+    }
+    return 0;
+}
+
+int
+bly_rt_open(struct bly_rt **out, unsigned workers, bool main,
+    const struct bly_driver *driver)
+{
+    size_t size = sizeof(struct bly_rt) + workers * sizeof(struct bly_worker);
+    void *block = bly_zalloc(size + BLY_CACHE_LINE);
+    struct bly_rt *rt;
+    uint32_t i = 0;
+
+    if (block == NULL)
+        return -ENOMEM;
+    rt = (struct bly_rt *)(((uintptr_t)block + BLY_CACHE_LINE - 1) &
+        ~(uintptr_t)(BLY_CACHE_LINE - 1));
+    rt->block = block;
+    rt->count = workers;
+    rt->workers = (struct bly_worker *)(void *)(rt + 1);
+    rt->driver = driver;
+    rt->main = main;
+    rt->stack_pool = rt_pool_open();
+    if (rt->stack_pool == NULL)
+        goto fail;
+    for (i = 0; i < workers; i++)
+        if (rt_worker_init(&rt->workers[i], rt, i) < 0)
+            goto fail;
+    if (rt_start_threads(rt) < 0)
+        goto fail;
+    if ((workers > 1 || main) && bly_monitor_start(rt) < 0) {
+        rt_stop_threads(rt, workers);
+        goto fail;
+    }
+    *out = rt;
+    return 0;
+
+fail:
+    while (i-- > 0) {
+        driver->close(&rt->workers[i]);
+        rt_worker_fini(&rt->workers[i]);
+    }
+    if (rt->stack_pool != NULL)
+        rt_pool_close(rt->stack_pool);
+    bly_free(block);
+    return -ENOMEM;
+}
+
+void
+bly_rt_close(struct bly_rt *rt)
+{
+    struct bly_task_slab *slab, *next;
+    uint32_t i;
+
+    if (rt->count > 1 || rt->main)
+        bly_monitor_stop(rt);
+    rt_stop_threads(rt, rt->count);
+    for (i = 0; i < rt->count; i++) {
+        rt->driver->close(&rt->workers[i]);
+        rt_worker_fini(&rt->workers[i]);
+    }
+    for (slab = rt->task_slabs; slab != NULL; slab = next) {
+        next = slab->next;
+        bly_free_quiet(slab);
+    }
+    rt_pool_close(rt->stack_pool);
+    bly_free(rt->block);
+}

@@ -1,0 +1,22 @@
+/* expect-gcc: passing argument 2 of 'fetch' makes pointer from integer */
+/* expect-clang: incompatible integer to pointer conversion passing 'int' */
+/* SPDX-License-Identifier: MIT */
+/* A value where its address is wanted. */
+#include <belay.h>
+
+BELAY_TASK(fetch, (const char *, url), (int *, size))
+{
+    *size = url[0];
+    return 0;
+}
+
+BELAY_TASK(program)
+{
+    int size = 0;
+
+    BELAY_SCOPE(s)
+    {
+        belay_spawn(s, fetch, "a", size);
+    }
+    return 0;
+}
