@@ -8,8 +8,8 @@
  * belong to the thread.  errno is not touched.
  *
  * A struct bly_ctx may be copied while its context runs; the copy stands for
- * it from then on.  A context is resumed only by the thread that it was saved on, or before its
- * first switch by any thread.
+ * it from then on.  A context is resumed only by the thread that it was saved
+ * on, or before its first switch by any thread.
  */
 #ifndef BLY_ARCH_CTX_H
 #define BLY_ARCH_CTX_H

@@ -26,7 +26,7 @@
 
 enum { CENSUS_FIRST = 64, CENSUS_DEPTH = 64, CENSUS_HASH = 2 * BLY_CENSUS_MAX };
 
-/* ---- one task -------------------------------------------------------------- */
+/* ---- one task ----------------------------------------------------------- */
 
 const char *
 bly_scope_name(const struct bly_scope *s)
@@ -85,7 +85,7 @@ bly_state_text(struct bly_text *x, const struct bly_state *s)
     bly_text_add(x, "waits in %s", s->verb);
     if (s->object[0] != '\0')
         bly_text_add(x, " (%s)", s->object);
-    bly_text_site(x, "at", s->site);
+    bly_text_site(x, " at", s->site);
 }
 
 void
@@ -94,7 +94,7 @@ bly_task_text(struct bly_text *x, const char *name, uint64_t id)
     bly_text_add(x, "task '%s' #%llu", name, (unsigned long long)id);
 }
 
-/* ---- entries ---------------------------------------------------------------- */
+/* ---- entries ------------------------------------------------------------ */
 
 static uint64_t
 census_mix(uint64_t key, uint64_t value)
@@ -343,7 +343,7 @@ bly_census_merge(struct bly_census *into, const struct bly_census *from)
     bly_free_quiet(map);
 }
 
-/* ---- text ------------------------------------------------------------------ */
+/* ---- text --------------------------------------------------------------- */
 
 /* One line for the tasks of one state; `task' is what they are. */
 static void
@@ -367,12 +367,25 @@ census_line(struct bly_text *x, const struct bly_census_entry *task,
     }
 }
 
+/* A task that has scopes open, but whose own worker has not told of it. */
+static void
+census_silent_line(struct bly_text *x, const struct bly_census *c,
+    const struct bly_census_entry *e, int indent)
+{
+    if (e->parent == 0 || e->first == 0 ||
+        c->list[e->first - 1].kind == BLY_CENSUS_STATE)
+        return;
+    bly_text_add(x, "%*s", indent, "");
+    bly_task_text(x, e->name, e->id);
+    bly_text_add(x, " is not known to wait\n");
+}
+
 static void
 census_scope_line(struct bly_text *x, const struct bly_census_entry *e,
     int indent)
 {
     bly_text_add(x, "%*sscope '%s'", indent, "", e->name);
-    bly_text_site(x, "at", e->site);
+    bly_text_site(x, " at", e->site);
     bly_text_add(x, "\n");
 }
 
@@ -413,6 +426,8 @@ bly_census_text(struct bly_text *x, const struct bly_census *c)
                 census_line(x, &c->list[e->parent - 1], e, 2 * depth - 4);
             else if (e->kind == BLY_CENSUS_SCOPE)
                 census_scope_line(x, e, 2 * depth - 2);
+            else
+                census_silent_line(x, c, e, 2 * depth - 2);
             at = census_after(c, at, &depth);
         }
     }

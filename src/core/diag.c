@@ -57,7 +57,7 @@ diag_unlock(uint32_t *lock)
     bly_os_futex_wake(lock, 1);
 }
 
-/* ---- the worker's side -------------------------------------------------------- */
+/* ---- the worker's side -------------------------------------------------- */
 
 struct bly_link *
 bly_diag_mark(struct bly_worker *w)
@@ -117,7 +117,8 @@ diag_message(struct bly_msg *m, struct bly_worker *w)
             diag_scan_some(p, w);
         else if (!bly_linked(&p->mark))
             bly_notes_clear(&p->notes);
-        bly_store_release(&p->scan_done, asked); /* pairs: diag_scanned */
+        /* pairs with bly_diag_scanned */
+        bly_store_release(&p->scan_done, asked);
     }
     asked = bly_load_acquire(&p->dump_asked); /* pairs with diag_ask_all */
     if (asked != p->dump_done) {
@@ -138,7 +139,7 @@ bly_diag_thread(struct bly_worker *w, bool on)
             &d->probes[w->index].thread, on ? bly_os_thread_self() : 0);
 }
 
-/* ---- asking ------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------- */
 
 static void
 diag_send(struct bly_probe *p)
@@ -152,7 +153,8 @@ bly_diag_scan(struct bly_probe *p, uint32_t min_ms, bool cuts)
 {
     p->scan_min_ms = min_ms;
     p->scan_cuts = cuts;
-    bly_store_release(&p->scan_asked, p->scan_asked + 1); /* pairs: message */
+    /* pairs with diag_message */
+    bly_store_release(&p->scan_asked, p->scan_asked + 1);
     diag_send(p);
 }
 
@@ -203,7 +205,7 @@ diag_silent(struct bly_text *x, struct bly_worker *w)
     if (bly_diag_peek(w, &now)) {
         bly_text_add(x, ": it runs ");
         bly_task_text(x, now.name, now.id);
-        bly_text_site(x, "spawned at", now.spawned);
+        bly_text_site(x, ", spawned at", now.spawned);
     }
     bly_text_add(x, "\n");
 }
@@ -218,7 +220,8 @@ diag_ask_all(struct bly_diag *d, struct bly_worker *here)
 
         if (p->worker == here)
             continue;
-        bly_store_release(&p->dump_asked, number); /* pairs with message */
+        /* pairs with diag_message */
+        bly_store_release(&p->dump_asked, number);
         diag_send(p);
     }
 }
@@ -291,7 +294,7 @@ belay_dump(int fd)
     bly_text_free(&x);
 }
 
-/* ---- opening ------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------ */
 
 int
 bly_diag_open(struct bly_rt *rt)

@@ -137,6 +137,12 @@ error_spell(int code, char *buf, size_t size)
 
 /* ---- recording ----------------------------------------------------------- */
 
+static struct bly_trace *
+trace_of(struct bly_task *t)
+{
+    return t != NULL && t->extra != NULL ? t->extra->trace : NULL;
+}
+
 static void
 trace_forget_text(struct bly_trace *tr)
 {
@@ -148,15 +154,18 @@ trace_forget_text(struct bly_trace *tr)
 static struct bly_trace *
 trace_start(struct bly_task *t, int code)
 {
-    struct bly_trace *tr = t->trace;
+    struct bly_extra *e = bly_task_extra(t);
+    struct bly_trace *tr = e != NULL ? e->trace : NULL;
 
+    if (e == NULL)
+        return NULL;
     if (tr == NULL) {
         tr = bly_alloc(sizeof(*tr));
         if (tr == NULL)
             return NULL;
         tr->origin = NULL;
         tr->text = NULL;
-        t->trace = tr;
+        e->trace = tr;
     }
     bly_free(tr->origin);
     tr->origin = NULL;
@@ -220,7 +229,7 @@ belay_trace(int code, const belay_site *site)
 
     if (t == NULL || code >= 0 || code == t->cut)
         return code;
-    tr = t->trace;
+    tr = trace_of(t);
     if (tr == NULL || tr->code != code || !trace_continues(tr, site, frame)) {
         tr = trace_start(t, code);
         if (tr == NULL)
@@ -234,23 +243,23 @@ belay_trace(int code, const belay_site *site)
 void
 belay_ignore(int status, const char *why)
 {
-    struct bly_task *t = bly_self();
+    struct bly_trace *tr = trace_of(bly_self());
 
     (void)why;
-    if (t != NULL && t->trace != NULL && t->trace->code == status) {
-        trace_forget_text(t->trace);
-        t->trace->code = 0;
+    if (tr != NULL && tr->code == status) {
+        trace_forget_text(tr);
+        tr->code = 0;
     }
 }
 
 void
 bly_trace_free(struct bly_task *t)
 {
-    struct bly_trace *tr = t->trace;
+    struct bly_trace *tr = trace_of(t);
 
     if (tr == NULL)
         return;
-    t->trace = NULL;
+    t->extra->trace = NULL;
     bly_free(tr->origin);
     bly_free(tr->text);
     bly_free(tr);
@@ -330,7 +339,7 @@ why_put_trace(struct why_text *x, const struct bly_trace *tr)
 static void
 why_put_all(struct why_text *x, struct bly_task *t, int code, bool from)
 {
-    struct bly_trace *tr = t->trace;
+    struct bly_trace *tr = trace_of(t);
     const char *cause = NULL;
     char number[16];
 
@@ -375,7 +384,7 @@ const char *
 belay_why(void)
 {
     struct bly_task *t = bly_self();
-    struct bly_trace *tr = t != NULL ? t->trace : NULL;
+    struct bly_trace *tr = trace_of(t);
     int code = t != NULL ? bly_cut_now(t) : 0;
     char *text;
 

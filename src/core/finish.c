@@ -164,7 +164,7 @@ finish_policy(struct bly_task *t, struct finish *f)
         }
         bly_unlock(&x->lock);
         if (lost && t->extra != NULL && t->extra->discard != NULL)
-            t->extra->discard(t->args);
+            t->extra->discard(bly_task_args(t));
     }
     if (f->real && !f->captured)
         bly_scope_failed(s, &f->done, false);
@@ -278,8 +278,7 @@ finish_slow(struct bly_task *t, int r)
         if (t->extra->producers != NULL)
             t->extra->producers->end(t->extra->producers,
                 f.real ? f.done.err : 0);
-        bly_free(t->extra);
-        t->extra = NULL;
+        t->extra->producers = NULL;
     }
     if (f.s->budget != NULL)
         bly_budget_give(f.s);
@@ -325,12 +324,10 @@ bly_task_finish(struct bly_task *t, int r)
                 &t->type->stack_used, (size_t)t->stack->used * 16);
         bly_task_unlink(t);
     }
-    if (BLY_UNLIKELY(t->trace != NULL))
-        bly_trace_free(t);
-    if (BLY_UNLIKELY(t->keeps != NULL))
-        bly_keep_free(t->keeps);
+    if (BLY_UNLIKELY(t->extra != NULL))
+        bly_task_free_extra(t);
     if (BLY_UNLIKELY(t->flags & BLY_TASK_BIG_ARGS))
-        bly_free(t->args);
+        bly_free(t->room.outside);
     bly_task_free(w, t);
     finish_count_down(w, s);
 }

@@ -216,7 +216,8 @@ bly_idle(struct bly_worker *w)
         if (found)
             return;
     }
-    bly_stacks_idle(&w->stacks);
+    if (bly_stacks_tend(&w->stacks))
+        return; /* once more around, until there is nothing to do */
     bly_monitor_idle(rt);
     idle_sleep(w);
     bly_monitor_active(rt);

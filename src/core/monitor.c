@@ -7,7 +7,6 @@
  *                while a worker sleeps: wake one (idle.c)
  *   watchdog     a task that does not let go of its worker
  *   patrol       tasks that wait for each other, tasks that ignore a cut
- *   SIGQUIT      under belay_main: the tree of tasks to stderr
  *
  * When all workers have been asleep for a while it sleeps as well, without a
  * timeout: an idle program causes no wake-ups.  The first worker that gets up
@@ -29,8 +28,6 @@
 #include "os/native.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <unistd.h>
 
 #define MONITOR_MS INT64_C(1000000)
 
@@ -46,15 +43,10 @@ struct bly_monitor {
     uint32_t wake;   /* atomic, futex: 1 ends the sleep */
     uint32_t asleep; /* atomic: it sleeps until it is woken */
     uint32_t stop;   /* atomic */
-    uint32_t asked;  /* atomic: SIGQUIT came */
     int64_t *tops;   /* of the run queues, at the last tick */
     struct bly_watchdog watchdog;
     struct bly_patrol patrol;
-    struct sigaction old_quit;
 };
-
-/* The one whose program gets SIGQUIT; for the handler. */
-static struct bly_monitor *monitor_of_program;
 
 static void
 monitor_wake(struct bly_monitor *m)
@@ -63,7 +55,7 @@ monitor_wake(struct bly_monitor *m)
     bly_os_futex_wake(&m->wake, 1);
 }
 
-/* ---- one tick ------------------------------------------------------------------- */
+/* ---- one tick ----------------------------------------------------------- */
 
 static void
 monitor_late_wakes(struct bly_monitor *m)
@@ -83,16 +75,6 @@ monitor_late_wakes(struct bly_monitor *m)
         bly_idle_wake_one(rt);
 }
 
-static void
-monitor_dump(struct bly_rt *rt)
-{
-    struct bly_text x = {0};
-
-    bly_diag_dump(&x, rt);
-    bly_os_write(STDERR_FILENO, bly_text_get(&x), x.used);
-    bly_text_free(&x);
-}
-
 /* True: something moves, so come back soon. */
 static bool
 monitor_tick(struct bly_monitor *m, int64_t now)
@@ -101,8 +83,6 @@ monitor_tick(struct bly_monitor *m, int64_t now)
 
     monitor_late_wakes(m);
     bly_patrol_tick(&m->patrol, now);
-    if (bly_xchg(&m->asked, 0u) != 0) /* pairs with monitor_on_quit */
-        monitor_dump(m->rt);
     return moved;
 }
 
@@ -133,7 +113,7 @@ monitor_main(void *arg)
     int64_t now = bly_os_now(), moved_at = now;
     int64_t every = MONITOR_FAST_MS * MONITOR_MS;
 
-    while (bly_load_acquire(&m->stop) == 0) { /* pairs with monitor_stop */
+    while (bly_load_acquire(&m->stop) == 0) { /* pairs with bly_monitor_stop */
         if (monitor_tick(m, now)) {
             moved_at = now;
             every = MONITOR_FAST_MS * MONITOR_MS;
@@ -151,7 +131,7 @@ monitor_main(void *arg)
     }
 }
 
-/* ---- the workers' side ------------------------------------------------------------ */
+/* ---- the workers' side -------------------------------------------------- */
 
 void
 bly_monitor_idle(struct bly_rt *rt)
@@ -173,6 +153,9 @@ bly_monitor_active(struct bly_rt *rt)
 void
 bly_monitor_thread(struct bly_worker *w, bool on)
 {
+    /* So that nobody goes to sleep at the time 0. */
+    w->now = bly_os_now();
+    bly_store_relaxed(&w->coarse, (uint32_t)(w->now / MONITOR_MS));
     if (BLY_SIM)
         return;
     bly_diag_thread(w, on);
@@ -181,43 +164,7 @@ bly_monitor_thread(struct bly_worker *w, bool on)
         bly_native_allow();
 }
 
-/* ---- signals ------------------------------------------------------------------- */
-
-static void
-monitor_on_quit(int number)
-{
-    /* pairs with monitor_signals */
-    struct bly_monitor *m = bly_load_acquire(&monitor_of_program);
-
-    (void)number;
-    if (m == NULL)
-        return;
-    (void)bly_xchg(&m->asked, 1u); /* pairs with monitor_tick */
-    monitor_wake(m);
-}
-
-static void
-monitor_signals(struct bly_monitor *m)
-{
-    struct sigaction sa = {
-        .sa_handler = monitor_on_quit, .sa_flags = SA_RESTART | SA_ONSTACK};
-
-    bly_store_release(&monitor_of_program, m); /* pairs: monitor_on_quit */
-    (void)sigemptyset(&sa.sa_mask);
-    (void)sigaction(SIGQUIT, &sa, &m->old_quit);
-    bly_native_open();
-}
-
-static void
-monitor_no_signals(struct bly_monitor *m)
-{
-    bly_native_close();
-    (void)sigaction(SIGQUIT, &m->old_quit, NULL);
-    /* pairs with monitor_on_quit */
-    bly_store_release(&monitor_of_program, (struct bly_monitor *)NULL);
-}
-
-/* ---- starting -------------------------------------------------------------------- */
+/* ---- starting ----------------------------------------------------------- */
 
 static struct bly_monitor *
 monitor_new(struct bly_rt *rt)
@@ -266,7 +213,7 @@ bly_monitor_start(struct bly_rt *rt)
     if (m == NULL)
         goto fail_new;
     if (rt->main)
-        monitor_signals(m);
+        bly_native_open();
     bly_store_relaxed(&rt->monitor, m);
     r = bly_os_thread_start(&m->thread, monitor_main, m, "belay-monitor");
     if (r < 0)
@@ -276,7 +223,7 @@ bly_monitor_start(struct bly_rt *rt)
 fail_thread:
     bly_store_relaxed(&rt->monitor, (struct bly_monitor *)NULL);
     if (rt->main)
-        monitor_no_signals(m);
+        bly_native_close();
     monitor_free(m);
 fail_new:
     bly_diag_close(rt);
@@ -294,7 +241,7 @@ bly_monitor_stop(struct bly_rt *rt)
         monitor_wake(m);
         bly_os_thread_join(&m->thread);
         if (rt->main)
-            monitor_no_signals(m);
+            bly_native_close();
         monitor_free(m);
     }
     bly_diag_close(rt);

@@ -135,7 +135,8 @@ overflow_compose_sealed(struct overflow_text *t, const void *addr,
     bool (*sealed)(const void *, struct bly_overflow_info *);
     struct bly_overflow_info info = {.name = NULL};
 
-    sealed = bly_load_acquire(&bly_overflow_sealed); /* frozen_register */
+    /* pairs with frozen_register */
+    sealed = bly_load_acquire(&bly_overflow_sealed);
     if (sealed == NULL || !sealed(addr, &info))
         return false;
     t->used = 0;

@@ -96,7 +96,7 @@ patrol_gather(struct bly_patrol *p)
     return true;
 }
 
-/* ---- laggards ------------------------------------------------------------------ */
+/* ---- laggards ----------------------------------------------------------- */
 
 static struct bly_laggard *
 patrol_laggard(struct bly_patrol *p, uint64_t id, int64_t now)
@@ -173,7 +173,7 @@ patrol_laggards(struct bly_patrol *p, int64_t now)
     p->nlaggards = kept;
 }
 
-/* ---- one pass ------------------------------------------------------------------ */
+/* ---- one pass ----------------------------------------------------------- */
 
 static void
 patrol_conclude(struct bly_patrol *p)

@@ -79,6 +79,19 @@ bly_limit_take(struct bly_scope *s, struct bly_task *t, const belay_site *site)
     return bly_wait(&w);
 }
 
+bool
+bly_limit_try(struct bly_scope *s)
+{
+    struct bly_ext *x = bly_scope_has_ext(s);
+    bool got;
+
+    bly_lock(&x->lock);
+    got = x->running < s->limit && bly_list_empty(&x->limiters);
+    x->running += got;
+    bly_unlock(&x->lock);
+    return got;
+}
+
 void
 bly_limit_give(struct bly_scope *s)
 {

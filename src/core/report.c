@@ -61,7 +61,7 @@ bly_log(struct bly_rt *rt, const char *fmt, ...)
     report_send(rt, text);
 }
 
-/* ---- what stands still ---------------------------------------------------------- */
+/* ---- what stands still -------------------------------------------------- */
 
 void
 bly_report_deadlock(struct bly_rt *rt)
@@ -85,7 +85,7 @@ bly_report_deadlock(struct bly_rt *rt)
     bly_text_add(&x, "belay: deadlock: all tasks wait, and nothing is left "
                      "that could wake one\n");
     if (bly_notes_stuck(&notes, NULL) != 0) {
-        bly_notes_tell(&x, &notes);
+        (void)bly_notes_tell(&x, &notes);
         bly_text_add(&x, "all tasks:\n");
     }
     bly_census_text(&x, &census);
@@ -102,12 +102,12 @@ bly_report_stuck(struct bly_rt *rt, struct bly_notes *n)
 
     bly_text_add(&x, "belay: deadlock among some tasks: each waits for the "
                      "next, and nobody else can wake them\n");
-    bly_notes_tell(&x, n);
-    report_send(rt, bly_text_get(&x));
+    if (bly_notes_tell(&x, n) != 0)
+        report_send(rt, bly_text_get(&x));
     bly_text_free(&x);
 }
 
-/* ---- hooks ----------------------------------------------------------------------- */
+/* ---- hooks -------------------------------------------------------------- */
 
 static void
 report_describe_self(char *buf, size_t size)

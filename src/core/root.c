@@ -12,26 +12,20 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/sched.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-struct root_frame {
-    struct bly_root *r;
-    struct bly_rt *rt;
-    belay_outcome outcome;
-};
-
 static int
 root_main(void *arg)
 {
-    struct root_frame *f = arg;
-    struct bly_root *r = f->r;
-    struct bly_rt *rt = f->rt;
+    struct bly_root *r = *(struct bly_root **)arg;
+    struct bly_rt *rt = r->rt;
     belay_spawn_opts how = {
-        .size = sizeof how, .name = r->name, .outcome = &f->outcome};
+        .size = sizeof how, .name = r->name, .outcome = &r->outcome};
     belay_scope_opts opts = {.size = sizeof opts, .name = "root",
         .grace = r->grace};
     belay_scope s;
@@ -43,19 +37,19 @@ root_main(void *arg)
     (void)belay_scope_spawn(&s, r->run, r->args, r->size, &how, r->site);
     r->result = belay_scope_close(&s);
     rt->root_scope = NULL;
-    if (f->outcome.err != 0)
-        r->result = f->outcome.err;
+    if (r->outcome.err != 0)
+        r->result = r->outcome.err;
     if (rt->deadlocks != 0)
         r->result = -EDEADLK;
-    if (f->outcome.why != NULL)
-        snprintf(r->why, sizeof r->why, "%s", f->outcome.why);
+    if (r->outcome.why != NULL)
+        snprintf(r->why, sizeof r->why, "%s", r->outcome.why);
     bly_store_release(&rt->done, 1u); /* pairs with bly_sched_loop */
     return 0;
 }
 
 /* The task that never was spawned: a child of rt->top. */
 static struct bly_task *
-root_task(struct bly_rt *rt, struct root_frame *f)
+root_task(struct bly_root *r, struct bly_rt *rt)
 {
     struct bly_worker *w = &rt->workers[0];
     struct bly_task *t = bly_task_new(w);
@@ -68,43 +62,60 @@ root_task(struct bly_rt *rt, struct root_frame *f)
     t->node = &t->base;
     t->slow = BLY_SLOW_STALE;
     t->flags = BLY_TASK_PINNED | BLY_TASK_OWN_STACK;
-    bly_scope_init(rt->top, t, NULL, f->r->site);
+    bly_scope_init(rt->top, t, NULL, r->site);
     rt->top->near = 1;
     t->base.up = &rt->top->node;
     t->base.task = t;
-    t->base.site = f->r->site;
+    t->base.site = r->site;
     t->base.when = BLY_NEVER;
     t->base.kind = BLY_NODE_TASK;
     t->run = root_main;
-    t->args = f;
+    memcpy(&t->room, &r, sizeof r);
     t->id = w->next_id += rt->count;
     return t;
 }
 
 int
-bly_root_run(struct bly_root *r)
+bly_root_begin(struct bly_root *r)
 {
-    struct bly_scope top;
-    struct root_frame f = {.r = r};
     struct bly_task *t;
-    int result;
+    int err;
 
+    bly_fork_check("opening a runtime", r->site);
     if (bly_worker_here != NULL)
         bly_misuse(r->site, "a runtime on a thread that is a worker already");
-    result = bly_rt_open(&f.rt, r->workers, r->main, r->driver);
-    if (result < 0)
-        return result;
-    f.rt->top = &top;
-    bly_worker_here = &f.rt->workers[0];
-    t = root_task(f.rt, &f);
-    if (t == NULL) {
-        result = -ENOMEM;
-    } else {
+    err = bly_rt_open(&r->rt, r->workers, r->main, r->driver);
+    if (err < 0)
+        return err;
+    r->rt->top = &r->top;
+    bly_worker_here = &r->rt->workers[0];
+    t = root_task(r, r->rt);
+    if (t != NULL)
         bly_sched_ready(t);
-        bly_sched_loop(&f.rt->workers[0]);
-        result = r->result;
-    }
     bly_worker_here = NULL;
-    bly_rt_close(f.rt);
-    return result;
+    if (t != NULL)
+        return 0;
+    bly_rt_close(r->rt);
+    return -ENOMEM;
+}
+
+void
+bly_root_end(struct bly_root *r)
+{
+    if (r->closing != NULL)
+        r->closing(r, r->rt);
+    bly_rt_close(r->rt);
+}
+
+int
+bly_root_run(struct bly_root *r)
+{
+    int err = bly_root_begin(r);
+
+    if (err < 0)
+        return err;
+    bly_sched_loop(&r->rt->workers[0]);
+    bly_worker_here = NULL;
+    bly_root_end(r);
+    return r->result;
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "core/deadlock.h"
+#include "core/fork.h"
 #include "core/idle.h"
 #include "core/monitor.h"
 #include "core/overflow.h"
@@ -14,6 +15,9 @@
 #include <string.h>
 
 enum { RT_RUNQ_SIZE = 256 };
+
+/* Among the visitors: somebody waits for the last one. */
+#define RT_CLOSING (UINT32_C(1) << 31)
 
 #if BLY_SIM
 /* Kept between runs: mapping stacks would be most of a short run. */
@@ -164,6 +168,7 @@ bly_rt_open(struct bly_rt **out, unsigned workers, bool main,
         rt_stop_threads(rt, workers);
         goto fail;
     }
+    bly_fork_opened();
     *out = rt;
     return 0;
 
@@ -179,11 +184,38 @@ fail:
 }
 
 void
+bly_rt_visit(struct bly_rt *rt)
+{
+    (void)bly_fetch_add(&rt->visitors, 1u); /* pairs with rt_await_visitors */
+}
+
+void
+bly_rt_leave(struct bly_rt *rt)
+{
+    /* pairs with rt_await_visitors; if rt is gone, then this wakes nobody, or
+     * somebody else once too often. */
+    if (bly_fetch_add(&rt->visitors, UINT32_MAX) == RT_CLOSING + 1)
+        bly_os_futex_wake(&rt->visitors, 1);
+}
+
+static void
+rt_await_visitors(struct bly_rt *rt)
+{
+    uint32_t n = bly_fetch_add(&rt->visitors, RT_CLOSING); /* pairs with
+                                                         * bly_rt_leave */
+    for (n += RT_CLOSING; n != RT_CLOSING; n = bly_load(&rt->visitors))
+        bly_os_futex_wait(&rt->visitors, n, BLY_NEVER); /* pairs with
+                                                          * bly_rt_leave */
+}
+
+void
 bly_rt_close(struct bly_rt *rt)
 {
     struct bly_task_slab *slab, *next;
     uint32_t i;
 
+    rt_await_visitors(rt);
+    bly_fork_closed();
     if (rt->count > 1 || rt->main)
         bly_monitor_stop(rt);
     rt_stop_threads(rt, rt->count);

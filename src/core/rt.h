@@ -79,8 +79,11 @@ struct bly_rt {
     uint32_t searching;       /* atomic: 1 while one worker looks for work */
     uint32_t sources;         /* atomic: open inlets and the like: what could
                                * still bring work from outside */
-    struct bly_lock lock;     /* the two below, deadlock detection */
+    uint32_t visitors;        /* atomic: threads that are no worker and look
+                               * at this; see bly_rt_visit */
+    struct bly_lock lock;     /* the three below, deadlock detection */
     struct bly_task *spare_tasks; /* batches of free ones, see task.c */
+    struct bly_task *foreign_tasks; /* free ones for such threads */
     struct bly_task_slab *task_slabs;
     uint32_t quiet;           /* workers that are parked without a timer */
     uint32_t deadlocks;       /* found so far */
@@ -105,6 +108,18 @@ extern __thread struct bly_worker *bly_worker_here
 int bly_rt_open(struct bly_rt **rt, unsigned workers, bool main,
     const struct bly_driver *driver) BLY_MUST_CHECK;
 void bly_rt_close(struct bly_rt *rt);
+
+/*
+ * A thread that is no worker touches rt or its workers only between these two.
+ * It begins while something else keeps rt open (a lock that the end of a scope
+ * takes, a task that waits for the thread); from then on the visit does.
+ */
+void bly_rt_visit(struct bly_rt *rt);
+void bly_rt_leave(struct bly_rt *rt);
+
+/* Like bly_task_new and its opposite, for such a thread. */
+struct bly_task *bly_task_new_foreign(struct bly_rt *rt) BLY_MUST_CHECK;
+void bly_task_free_foreign(struct bly_rt *rt, struct bly_task *t);
 
 struct bly_task *bly_task_new_slow_(struct bly_worker *w);
 void bly_task_spill_(struct bly_worker *w);

@@ -146,8 +146,14 @@ sched_drain(struct bly_worker *w)
 void
 bly_sched_poll(struct bly_worker *w)
 {
+    uint32_t ms;
+
     w->now = bly_os_now();
-    bly_store_relaxed(&w->coarse, (uint32_t)(w->now / 1000000));
+    ms = (uint32_t)(w->now / 1000000);
+    if (ms != w->coarse) {
+        bly_store_relaxed(&w->coarse, ms);
+        (void)bly_stacks_tend(&w->stacks);
+    }
     if (bly_timers_next(&w->timers) <= w->now)
         (void)bly_timers_run(&w->timers, w->now);
     sched_drain(w);
@@ -302,6 +308,17 @@ bly_sched_adopt(struct bly_worker *w, struct bly_task *t)
     t->flags |= BLY_TASK_STARTED;
 }
 
+/* 0: a normal one. */
+BLY_INLINE size_t
+sched_stack_size(struct bly_task *t)
+{
+    if (BLY_LIKELY(!(t->flags & (BLY_TASK_SPECIAL | BLY_TASK_SMALL))))
+        return 0;
+    if (t->flags & BLY_TASK_SMALL)
+        return BLY_STACK_SMALL_SIZE;
+    return t->extra->stack;
+}
+
 /* The newest unstarted task, if it can run on a stack that is being left. */
 static struct bly_task *
 sched_relay(struct bly_worker *w, const struct bly_stack *stack)
@@ -312,8 +329,7 @@ sched_relay(struct bly_worker *w, const struct bly_stack *stack)
         stack->class != BLY_STACK_NORMAL)
         return NULL;
     t = bly_runq_pop(&w->runq);
-    if (t != NULL && BLY_UNLIKELY(t->flags & BLY_TASK_SPECIAL) &&
-        t->extra->stack != 0) {
+    if (t != NULL && BLY_UNLIKELY(sched_stack_size(t) != 0)) {
         sched_push(w, t);
         return NULL;
     }
@@ -334,7 +350,7 @@ sched_main(void *arg)
     for (;;) {
         *w->errno_at = 0;
         t->stack->owner = t;
-        r = t->run(t->args);
+        r = t->run(bly_task_args(t));
         self = t->ctx;
         bly_task_finish(t, r);
         t = sched_relay(w, stack);
@@ -356,11 +372,7 @@ sched_main(void *arg)
 static bool
 sched_start(struct bly_worker *w, struct bly_task *t)
 {
-    size_t want = 0;
-
-    if (BLY_UNLIKELY(t->flags & BLY_TASK_SPECIAL))
-        want = t->extra->stack;
-    t->stack = bly_stack_get(&w->stacks, want);
+    t->stack = bly_stack_get(&w->stacks, sched_stack_size(t));
     if (BLY_UNLIKELY(t->stack == NULL))
         return false;
     t->stack->owner = t;

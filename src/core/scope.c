@@ -256,7 +256,7 @@ scope_run_child(struct bly_worker *w, struct bly_task *owner,
     c->ctx = owner->ctx;
     c->stack->owner = c;
     bly_store_relaxed(&w->current, c);
-    r = c->run(c->args);
+    r = c->run(bly_task_args(c));
     owner->ctx = c->ctx;
     bly_task_finish(c, r);
     bly_store_relaxed(&w->current, owner);
@@ -346,11 +346,26 @@ scope_result(struct bly_scope *s, struct bly_ext *x)
     return 0;
 }
 
+/* The texts of x are promised until t ends. */
+static void
+scope_keep_on(struct bly_task *t, struct bly_ext *x)
+{
+    struct bly_extra *e = bly_task_extra(t);
+    struct bly_keep *k;
+
+    if (e == NULL)
+        bly_misuse(t->base.site, "no memory to keep what failures said");
+    while ((k = x->keeps) != NULL) {
+        x->keeps = k->next;
+        k->next = e->keeps;
+        e->keeps = k;
+    }
+}
+
 static void
 scope_free_ext(struct bly_scope *s, struct bly_ext *x)
 {
     struct bly_task *t = s->node.task;
-    struct bly_keep *k;
 
     if (bly_timer_armed(&x->grace))
         bly_timer_disarm(&t->worker->timers, &x->grace);
@@ -358,11 +373,8 @@ scope_free_ext(struct bly_scope *s, struct bly_ext *x)
         scope_free_shards(x->daemons);
         bly_free(x->daemons);
     }
-    while ((k = x->keeps) != NULL) {
-        x->keeps = k->next;
-        k->next = t->keeps;
-        t->keeps = k;
-    }
+    if (x->keeps != NULL)
+        scope_keep_on(t, x);
     bly_keep_free(x->arena);
     bly_free(x);
 }

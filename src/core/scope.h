@@ -42,6 +42,7 @@ struct bly_scope {
     int32_t result;      /* atomic: the first real failure */
     uint32_t limit;
     const char *name;
+    const char *frame_end; /* what the opener has lies here or above */
     belay_on_done *on_done;
     void *on_done_arg;
     int64_t grace, cleanup;
@@ -104,7 +105,7 @@ struct bly_ext {
     struct bly_msg stop_msg;   /* asks the home worker to arm it */
     uint32_t stop_sent;        /* atomic */
     struct bly_scope *scope;   /* for the two above */
-    struct bly_door *door;     /* for inlets; see inlet.c */
+    struct belay_inlet *door;  /* owner only; see inlet.c */
     struct bly_budget budget;
     struct bly_cause cause;
 };
@@ -162,6 +163,8 @@ void bly_door_close(struct bly_scope *s);
 int bly_limit_take(struct bly_scope *s, struct bly_task *t,
     const belay_site *site) BLY_MUST_CHECK;
 void bly_limit_give(struct bly_scope *s);
+/* One if it is free; any thread.  False: it is not. */
+bool bly_limit_try(struct bly_scope *s);
 
 void bly_budget_give(struct bly_scope *s);
 

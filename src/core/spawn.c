@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "core/error.h"
 #include "core/idle.h"
+#include "core/inlet.h"
 #include "core/producer.h"
 #include "core/sched.h"
 
@@ -66,14 +67,13 @@ BLY_INLINE int
 spawn_copy_args(struct bly_task *c, const void *args, size_t size)
 {
     if (BLY_UNLIKELY(size > sizeof c->room)) {
-        c->args = bly_alloc(size);
-        if (c->args == NULL)
+        c->room.outside = bly_alloc(size);
+        if (c->room.outside == NULL)
             return -ENOMEM;
         c->flags |= BLY_TASK_BIG_ARGS;
-        memcpy(c->args, args, size);
+        memcpy(c->room.outside, args, size);
         return 0;
     }
-    c->args = &c->room;
     if (BLY_LIKELY((size & 7) == 0)) {
         size_t i;
 
@@ -104,7 +104,6 @@ spawn_init(struct bly_task *c, struct bly_worker *w, struct bly_scope *s,
     c->base.kind = BLY_NODE_TASK;
     c->base.stopped = 0;
     c->base.cause = NULL;
-    c->id = w->next_id += w->rt->count;
     memset(&c->waiter, 0,
         offsetof(struct bly_task, room) - offsetof(struct bly_task, waiter));
     c->msg.run = NULL;
@@ -130,15 +129,17 @@ spawn_extra(struct bly_task *c, struct bly_scope *s,
 
     if (o->daemon)
         c->flags |= BLY_TASK_DAEMON;
-    if (o->own_stack)
+    if (o->own_stack || o->stack != 0 || o->ready)
         c->flags |= BLY_TASK_OWN_STACK;
-    if (o->outcome == NULL && !o->tagged && o->stack == 0 && !o->ready &&
+    if (o->stack != 0 && o->stack <= BLY_STACK_SMALL_SIZE)
+        c->flags |= BLY_TASK_SMALL;
+    if (o->outcome == NULL && !o->tagged && !o->ready &&
+        (o->stack == 0 || (c->flags & BLY_TASK_SMALL)) &&
         o->producer_of == NULL && o->discard == NULL)
         return 0;
-    e = bly_zalloc(sizeof *e);
+    e = bly_task_extra(c);
     if (e == NULL)
         return -ENOMEM;
-    c->extra = e;
     c->flags |= BLY_TASK_SPECIAL;
     e->outcome = o->outcome;
     e->discard = o->discard;
@@ -146,8 +147,6 @@ spawn_extra(struct bly_task *c, struct bly_scope *s,
     e->ready = ready;
     if (ready != NULL)
         ready->child = c;
-    if (o->stack != 0 || o->ready)
-        c->flags |= BLY_TASK_OWN_STACK;
     if (o->tagged) {
         e->entry = bly_zalloc(sizeof *e->entry);
         if (e->entry == NULL || bly_scope_ext(s) == NULL)
@@ -257,10 +256,9 @@ static void
 spawn_discard(struct bly_worker *w, struct bly_task *c)
 {
     if (c->extra != NULL)
-        bly_free(c->extra->entry);
-    bly_free(c->extra);
+        bly_task_free_extra(c);
     if (c->flags & BLY_TASK_BIG_ARGS)
-        bly_free(c->args);
+        bly_free(c->room.outside);
     bly_task_free(w, c);
 }
 
@@ -295,6 +293,7 @@ spawn_special(struct bly_worker *w, struct bly_task *t, struct bly_scope *s,
         goto fail_limit;
     }
     spawn_init(c, w, in, ask);
+    c->id = w->next_id += w->rt->count;
     c->slow = BLY_SLOW_STALE;
     if (counted)
         c->flags |= BLY_TASK_COUNTED;
@@ -338,6 +337,69 @@ bly_budget_give(struct bly_scope *s)
     for (b = s->budget; b != NULL; b = b->up)
         (void)bly_fetch_add(&b->live, UINT32_MAX); /* pairs with
                                                        * spawn_budget_take */
+}
+
+/* What a child from outside has on top of others. */
+static int
+spawn_foreign_extra(struct bly_task *c, struct bly_scope *s,
+    struct bly_post *post)
+{
+    struct bly_ext *x = bly_scope_has_ext(s);
+
+    if (post != NULL) {
+        if (bly_task_extra(c) == NULL)
+            return -ENOMEM;
+        c->flags |= BLY_TASK_SPECIAL;
+        c->extra->post = post;
+        c->extra->outcome = &post->outcome;
+    }
+    if (!spawn_budget_take(s))
+        return -ENOMEM;
+    bly_lock(&x->lock);
+    x->children++;
+    bly_unlock(&x->lock);
+    return 0;
+}
+
+int
+bly_spawn_foreign(struct bly_scope *s, belay_task_type *type,
+    const void *args, struct bly_post *post, const belay_site *site,
+    struct bly_task **out)
+{
+    struct spawn_ask ask = {
+        type->run, type, type->name, args, type->args_size, NULL, site};
+    struct bly_worker *home = s->home.worker;
+    bool counted = s->limit != 0;
+    struct bly_task *c;
+    int r;
+
+    if (counted && !bly_limit_try(s))
+        return -EAGAIN;
+    c = bly_task_new_foreign(home->rt);
+    r = c != NULL ? 0 : -ENOMEM;
+    if (r == 0) {
+        spawn_init(c, home, s, &ask);
+        c->slow = BLY_SLOW_STALE;
+        if (counted)
+            c->flags |= BLY_TASK_COUNTED;
+        r = spawn_copy_args(c, args, type->args_size);
+        if (r == 0)
+            r = spawn_foreign_extra(c, s, post);
+    }
+    if (r == 0) {
+        *out = c;
+        return 0;
+    }
+    if (c != NULL) {
+        if (c->extra != NULL)
+            bly_task_free_extra(c);
+        if (c->flags & BLY_TASK_BIG_ARGS)
+            bly_free(c->room.outside);
+        bly_task_free_foreign(home->rt, c);
+    }
+    if (counted)
+        bly_limit_give(s);
+    return r;
 }
 
 static BLY_NOINLINE int
@@ -389,6 +451,7 @@ spawn_any(belay_scope *p, const struct spawn_ask *ask)
     if (BLY_UNLIKELY(c == NULL))
         goto failed;
     spawn_init(c, w, s, ask);
+    c->id = w->next_id += w->rt->count;
     spawn_inherit(c, t, s);
     if (BLY_UNLIKELY(spawn_copy_args(c, ask->args, ask->size) < 0)) {
         bly_task_free(w, c);

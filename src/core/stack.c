@@ -4,11 +4,13 @@
  *
  * Of its freed stacks a worker keeps 64 warm in a list of its own.  What is
  * over goes back to the slabs, 32 at a time, and is called dirty: free, but
- * with memory.  When there are more than 512 dirty ones, the worker that sees
- * it takes them all aside, clears each run of neighbours with one
- * MADV_DONTNEED (which leaves guards in place; one call for each stack costs
- * seven times as much) and returns them as clean.  A stack is handed out warm
- * first, then dirty, then clean.
+ * with memory.  While there are more than 512 dirty ones, workers take some
+ * slabs of them aside, clear each run of neighbours with one MADV_DONTNEED
+ * (which leaves guards in place; one call for each stack costs seven times as
+ * much) and return them as clean.  They do so between tasks, a little every
+ * millisecond, and as long as it lasts when they have nothing else to do; a
+ * task that ends never pays for it.  A stack is handed out warm first, then
+ * dirty, then clean.
  *
  * What is free in the slabs is under pool->lock, which is held for a few
  * instructions per stack and never across a system call.  Whoever makes slabs
@@ -34,9 +36,7 @@
 enum {
     STACK_BATCH = 32,      /* that move between worker and pool at once */
     STACK_DIRTY_MAX = 512, /* free in the pool, with memory */
-    STACK_IDLE_KEEP = 8,   /* warm ones of a worker that sleeps */
-    STACK_IDLE_EVERY = 16, /* so often; a short sleep should cost nothing */
-    STACK_TRIM = 16        /* slabs taken aside at once */
+    STACK_TRIM = 2 /* slabs taken aside at once */
 };
 
 /* ---- Under pool->lock ---- */
@@ -61,7 +61,7 @@ stack_give_guarded(struct bly_stack_pool *p, struct bly_stack_slab *slab,
     bly_assert(!(slab->bits.free[i / 64] & bit));
     slab->bits.free[i / 64] |= bit;
     slab->bits.dirty[i / 64] |= bit;
-    p->ndirty++;
+    bly_store_relaxed(&p->ndirty, p->ndirty + 1);
     if (!slab->is_dirty) {
         slab->is_dirty = 1;
         slab->next_dirty = p->dirty[slab->class];
@@ -80,7 +80,7 @@ stack_take_dirty(struct bly_stack_pool *p, struct bly_stack_slab *slab)
             continue;
         slab->bits.dirty[w] = dirty & (dirty - 1);
         slab->bits.free[w] &= ~(dirty & -dirty);
-        p->ndirty--;
+        bly_store_relaxed(&p->ndirty, p->ndirty - 1);
         return bly_stack_slab_nth(slab,
             w * 64 + (size_t)__builtin_ctzll(dirty));
     }
@@ -224,8 +224,8 @@ stack_set_aside(struct bly_stack_pool *p, struct stack_aside *aside)
             for (size_t w = 0; w < 2; w++) {
                 aside[n].bits[w] = slab->bits.dirty[w];
                 slab->bits.free[w] &= ~slab->bits.dirty[w];
-                p->ndirty -=
-                    (uint32_t)__builtin_popcountll(slab->bits.dirty[w]);
+                bly_store_relaxed(&p->ndirty, p->ndirty -
+                        (uint32_t)__builtin_popcountll(slab->bits.dirty[w]));
                 slab->bits.dirty[w] = 0;
             }
             n++;
@@ -235,25 +235,22 @@ stack_set_aside(struct bly_stack_pool *p, struct stack_aside *aside)
     return n;
 }
 
-/* ThreadSanitizer's name of a stack is kept in its memory. */
+/* One step. */
 static void
 stack_pool_trim(struct bly_stack_pool *p)
 {
     struct stack_aside aside[STACK_TRIM];
-    size_t n = STACK_TRIM;
+    size_t n = stack_set_aside(p, aside);
 
-    while (!BLY_TSAN && n == STACK_TRIM) {
-        n = stack_set_aside(p, aside);
-        for (size_t i = 0; i < n; i++)
-            stack_clear(aside[i].slab, aside[i].bits);
-        bly_lock(&p->lock);
-        for (size_t i = 0; i < n; i++) {
-            aside[i].slab->bits.free[0] |= aside[i].bits[0];
-            aside[i].slab->bits.free[1] |= aside[i].bits[1];
-            stack_open(p, aside[i].slab);
-        }
-        bly_unlock(&p->lock);
+    for (size_t i = 0; i < n; i++)
+        stack_clear(aside[i].slab, aside[i].bits);
+    bly_lock(&p->lock);
+    for (size_t i = 0; i < n; i++) {
+        aside[i].slab->bits.free[0] |= aside[i].bits[0];
+        aside[i].slab->bits.free[1] |= aside[i].bits[1];
+        stack_open(p, aside[i].slab);
     }
+    bly_unlock(&p->lock);
 }
 
 /* Its stacks are nobody's and it is in no list. */
@@ -288,7 +285,6 @@ stack_give(struct bly_stack_pool *p, struct bly_stack *list)
             empty = slab;
         }
     }
-    bool full = p->ndirty > STACK_DIRTY_MAX;
     bly_unlock(&p->lock);
 
     while (empty != NULL) {
@@ -297,8 +293,6 @@ stack_give(struct bly_stack_pool *p, struct bly_stack *list)
         empty = slab->next_open;
         stack_clear_packed(p, slab);
     }
-    if (full)
-        stack_pool_trim(p);
 }
 
 /* All but the first keep of a worker's list. */
@@ -577,12 +571,12 @@ bly_stacks_fini(struct bly_stacks *c)
     stack_give_rest(c->pool, &c->small, &c->nsmall, 0);
 }
 
-void
-bly_stacks_idle(struct bly_stacks *c)
+bool
+bly_stacks_tend(struct bly_stacks *c)
 {
-    if (++c->idles % STACK_IDLE_EVERY != 0)
-        return;
-    stack_give_rest(c->pool, &c->hot, &c->nhot, STACK_IDLE_KEEP);
-    stack_give_rest(c->pool, &c->small, &c->nsmall, STACK_IDLE_KEEP);
+    /* ThreadSanitizer's name of a stack is kept in its memory. */
+    if (BLY_TSAN || bly_load_relaxed(&c->pool->ndirty) <= STACK_DIRTY_MAX)
+        return false;
     stack_pool_trim(c->pool);
+    return true;
 }

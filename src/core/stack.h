@@ -79,7 +79,6 @@ struct bly_stacks {
     struct bly_stack *small;
     uint32_t nhot;
     uint32_t nsmall;
-    uint32_t idles; /* calls of bly_stacks_idle */
     struct bly_stack_pool *pool;
 };
 
@@ -89,9 +88,9 @@ void bly_stack_pool_fini(struct bly_stack_pool *p);
 
 void bly_stacks_init(struct bly_stacks *c, struct bly_stack_pool *shared);
 void bly_stacks_fini(struct bly_stacks *c);
-/* The worker has nothing to do.  Every now and then it gives back the memory
- * of its free stacks, but for a few, and of those of the pool. */
-void bly_stacks_idle(struct bly_stacks *c);
+/* Gives back some of the memory of free stacks, if there is much of it; takes
+ * about 50 us.  False: there was nothing to do. */
+bool bly_stacks_tend(struct bly_stacks *c);
 
 struct bly_stack *bly_stack_get_slow_(struct bly_stacks *c, size_t want);
 void bly_stack_put_slow_(struct bly_stacks *c, struct bly_stack *s);

@@ -11,7 +11,36 @@
 #include "core/task.h"
 
 #include "base/alloc.h"
+#include "core/error.h"
 #include "core/rt.h"
+#include "core/scope.h"
+
+#include <string.h>
+
+/* Not one of the explorer's failing allocations: where it is made, at the end
+ * of a scope, there is nobody to tell. */
+struct bly_extra *
+bly_task_extra(struct bly_task *t)
+{
+    if (t->extra == NULL) {
+        t->extra = bly_alloc_quiet(sizeof *t->extra);
+        if (t->extra != NULL)
+            memset(t->extra, 0, sizeof *t->extra);
+    }
+    return t->extra;
+}
+
+void
+bly_task_free_extra(struct bly_task *t)
+{
+    struct bly_extra *e = t->extra;
+
+    bly_trace_free(t);
+    bly_keep_free(e->keeps);
+    bly_free(e->entry);
+    bly_free_quiet(e);
+    t->extra = NULL;
+}
 
 #if BLY_SIM
 
@@ -26,6 +55,20 @@ void
 bly_task_spill_(struct bly_worker *w)
 {
     (void)w;
+}
+
+struct bly_task *
+bly_task_new_foreign(struct bly_rt *rt)
+{
+    (void)rt;
+    return bly_alloc(sizeof(struct bly_task));
+}
+
+void
+bly_task_free_foreign(struct bly_rt *rt, struct bly_task *t)
+{
+    (void)rt;
+    bly_free(t);
 }
 
 #else
@@ -59,10 +102,9 @@ task_batch_make(struct bly_rt *rt)
     return t;
 }
 
-struct bly_task *
-bly_task_new_slow_(struct bly_worker *w)
+static struct bly_task *
+task_batch_get(struct bly_rt *rt)
 {
-    struct bly_rt *rt = w->rt;
     struct bly_task *t;
 
     bly_lock(&rt->lock);
@@ -70,8 +112,14 @@ bly_task_new_slow_(struct bly_worker *w)
     if (t != NULL)
         rt->spare_tasks = t->under;
     bly_unlock(&rt->lock);
-    if (t == NULL)
-        t = task_batch_make(rt);
+    return t != NULL ? t : task_batch_make(rt);
+}
+
+struct bly_task *
+bly_task_new_slow_(struct bly_worker *w)
+{
+    struct bly_task *t = task_batch_get(w->rt);
+
     if (t == NULL)
         return NULL;
     w->free_tasks = task_next(t);
@@ -95,6 +143,41 @@ bly_task_spill_(struct bly_worker *w)
     bly_lock(&rt->lock);
     first->under = rt->spare_tasks;
     rt->spare_tasks = first;
+    bly_unlock(&rt->lock);
+}
+
+/* Two threads may bring a batch each: then both are used. */
+struct bly_task *
+bly_task_new_foreign(struct bly_rt *rt)
+{
+    struct bly_task *t, *rest;
+
+    bly_lock(&rt->lock);
+    t = rt->foreign_tasks;
+    if (t != NULL)
+        rt->foreign_tasks = task_next(t);
+    bly_unlock(&rt->lock);
+    if (t != NULL)
+        return t;
+    t = task_batch_get(rt);
+    if (t == NULL)
+        return NULL;
+    rest = task_next(t);
+    while (rest != NULL) {
+        struct bly_task *next = task_next(rest);
+
+        bly_task_free_foreign(rt, rest);
+        rest = next;
+    }
+    return t;
+}
+
+void
+bly_task_free_foreign(struct bly_rt *rt, struct bly_task *t)
+{
+    bly_lock(&rt->lock);
+    t->msg.next = (struct bly_msg *)(void *)rt->foreign_tasks;
+    rt->foreign_tasks = t;
     bly_unlock(&rt->lock);
 }
 

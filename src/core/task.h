@@ -36,10 +36,8 @@ enum bly_task_flag {
     BLY_TASK_SPECIAL = 1u << 4,   /* has an extra: outcome, tag, producer... */
     BLY_TASK_BIG_ARGS = 1u << 5,  /* args lie outside */
     BLY_TASK_PINNED = 1u << 6,    /* may not be stolen */
-    BLY_TASK_HEAP = 1u << 7,      /* not from a worker's cache */
-    BLY_TASK_COUNTED = 1u << 8,   /* counts against .limit */
-    BLY_TASK_FOREIGN = 1u << 9,   /* counted in the scope's far sum */
-    BLY_TASK_BUDGETED = 1u << 10, /* counts against .max_tasks */
+    BLY_TASK_COUNTED = 1u << 7,   /* counts against .limit */
+    BLY_TASK_SMALL = 1u << 8,     /* wants the smallest stack */
 };
 
 /* Why the quick check is not enough. */
@@ -49,7 +47,7 @@ enum bly_task_slow {
     BLY_SLOW_NOWAIT = 1u << 2,
 };
 
-enum { BLY_TASK_INLINE_ARGS = 64 };
+enum { BLY_TASK_INLINE_ARGS = 32 }; /* the first word and three more */
 
 /* What few tasks have; allocated when asked for. */
 struct bly_extra {
@@ -61,6 +59,8 @@ struct bly_extra {
     struct bly_ready *ready;
     struct bly_done_entry *entry; /* a tagged child's, for belay_next */
     struct bly_post *post;        /* a foreign thread waits for the end */
+    struct bly_trace *trace;      /* of its newest failure */
+    struct bly_keep *keeps;       /* texts that scopes it opened have left */
 };
 
 struct bly_task {
@@ -71,7 +71,6 @@ struct bly_task {
     struct bly_stack *stack;
     struct bly_task *under; /* whose stack a borrower stands on */
     belay_fn *run;
-    void *args;
     belay_task_type *type; /* NULL: spawned without one */
     const char *name;
     struct bly_node base;
@@ -84,8 +83,6 @@ struct bly_task {
     struct bly_waiter *waiter; /* what it sleeps on, or NULL */
     struct bly_shard *shard;   /* where it is linked, or NULL */
     struct bly_extra *extra;
-    struct bly_trace *trace; /* of its newest failure */
-    struct bly_keep *keeps;  /* texts that scopes it opened have left */
     uint32_t parks;          /* how often it has slept */
     uint32_t seen;           /* the runtime's epoch that `cut' is of */
     int32_t cut;             /* the code of the next wait, as of `seen' */
@@ -94,9 +91,26 @@ struct bly_task {
     uint8_t delivered;       /* cuts from outside it has been told of */
     union {
         char bytes[BLY_TASK_INLINE_ARGS];
+        void *outside; /* with BLY_TASK_BIG_ARGS */
         max_align_t align;
     } room;
 };
+
+#if !BLY_SANITIZE
+_Static_assert(sizeof(void *) != 8 || sizeof(struct bly_task) == 256,
+    "four cache lines, and a page more for a million sleepers each");
+#endif
+
+BLY_INLINE void *
+bly_task_args(struct bly_task *t)
+{
+    return BLY_UNLIKELY(t->flags & BLY_TASK_BIG_ARGS) ? t->room.outside
+                                                       : &t->room;
+}
+
+/* Made when first asked for; NULL: no memory.  On t's worker. */
+struct bly_extra *bly_task_extra(struct bly_task *t);
+void bly_task_free_extra(struct bly_task *t);
 
 /* The scope a task was spawned into. */
 struct bly_scope *bly_task_scope(struct bly_task *t);

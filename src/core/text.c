@@ -87,7 +87,7 @@ void
 bly_text_site(struct bly_text *x, const char *word, const belay_site *site)
 {
     if (site != NULL)
-        bly_text_add(x, " %s %s:%d", word, site->file, site->line);
+        bly_text_add(x, "%s %s:%d", word, site->file, site->line);
 }
 
 const char *

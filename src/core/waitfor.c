@@ -29,7 +29,7 @@
 
 enum { NOTES_FIRST = 64, NOTES_SWEEPS = 256, NOTES_TELL = 16 };
 
-/* ---- taking notes ----------------------------------------------------------- */
+/* ---- taking notes ------------------------------------------------------- */
 
 /* Room for one more of size bytes each in *list. */
 static bool
@@ -163,7 +163,7 @@ bly_notes_free(struct bly_notes *n)
     memset(n, 0, sizeof(*n));
 }
 
-/* ---- an index by address ------------------------------------------------------ */
+/* ---- an index by address ------------------------------------------------ */
 
 struct notes_index {
     uint32_t *slot; /* index + 1; 0: free */
@@ -228,7 +228,7 @@ notes_find(const struct notes_index *x, const struct bly_notes *n,
     return NULL;
 }
 
-/* ---- who is stuck ------------------------------------------------------------ */
+/* ---- who is stuck ------------------------------------------------------- */
 
 struct notes_graph {
     struct bly_notes *n;
@@ -375,7 +375,7 @@ bly_notes_stuck(struct bly_notes *n, const struct bly_notes *before)
     return new;
 }
 
-/* ---- telling ------------------------------------------------------------------ */
+/* ---- telling ------------------------------------------------------------ */
 
 /* One that e waits for. */
 static struct bly_note *
@@ -428,14 +428,14 @@ notes_ring(struct bly_text *x, const struct notes_index *tasks,
     }
 }
 
-void
+uint32_t
 bly_notes_tell(struct bly_text *x, struct bly_notes *n)
 {
     struct notes_index tasks;
     uint32_t i, others = 0, rings = 0;
 
     if (!notes_index_make(&tasks, n, notes_by_task))
-        return;
+        return 0;
     for (i = 0; i < n->count; i++) {
         struct bly_note *slow = &n->list[i], *fast = slow;
 
@@ -464,4 +464,5 @@ bly_notes_tell(struct bly_text *x, struct bly_notes *n)
                                     : " more tasks wait for these\n");
     }
     bly_free_quiet(tasks.slot);
+    return rings;
 }

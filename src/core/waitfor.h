@@ -46,7 +46,8 @@ void bly_notes_free(struct bly_notes *n);
  * before, notes taken earlier: only those that were in the same sleep then.
  * Without, nothing may have run since the first of the notes. */
 uint32_t bly_notes_stuck(struct bly_notes *n, const struct bly_notes *before);
-/* Tells of the stuck ones that are not told yet, and marks them. */
-void bly_notes_tell(struct bly_text *x, struct bly_notes *n);
+/* Tells of the stuck ones that are not told yet, and marks them.  Returns how
+ * many rings they form; 0: they wait for those of an earlier telling. */
+uint32_t bly_notes_tell(struct bly_text *x, struct bly_notes *n);
 
 #endif

@@ -38,7 +38,8 @@ static struct {
 static void
 native_handler(int number, siginfo_t *info, void *context)
 {
-    uint32_t question = bly_xchg(&native.want, 0u); /* pairs with native_ask */
+    /* pairs with bly_native_ask */
+    uint32_t question = bly_xchg(&native.want, 0u);
     int saved = errno;
     stack_t here;
 
@@ -49,7 +50,8 @@ native_handler(int number, siginfo_t *info, void *context)
         native.count = 0;
         if (sigaltstack(NULL, &here) == 0 && (here.ss_flags & SS_ONSTACK) != 0)
             native.count = backtrace(native.pcs, BLY_NATIVE_DEPTH);
-        bly_store_release(&native.done, question); /* pairs with native_ask */
+        /* pairs with bly_native_ask */
+        bly_store_release(&native.done, question);
         bly_os_futex_wake(&native.done, 1);
     }
     errno = saved;

@@ -216,22 +216,25 @@ static const struct bly_wait_kind chan_recv_kind = {
     .describe = chan_describe,
 };
 
-/* With the lock held, which it releases. */
+/* The oldest sleeper of a queue, if it is not in a select: nobody has to win
+ * a claim for it. */
+BLY_INLINE struct bly_waiter *
+chan_plain(struct bly_list *queue)
+{
+    struct bly_waiter *w =
+        BLY_CONTAINER(queue->head.next, struct bly_waiter, link);
+
+    return queue->head.next != &queue->head && w->claim == NULL ? w : NULL;
+}
+
+/* From here on the lock is held at entry, and released. */
+
 static BLY_NOINLINE int
-chan_send_on(struct belay_chan *ch, const void *value, struct bly_task *t,
+chan_send_sleep(struct belay_chan *ch, const void *value, struct bly_task *t,
     const belay_site *site)
 {
-    struct bly_batch b;
     struct bly_waiter w;
-    int r;
 
-    bly_batch_init(&b);
-    r = bly_chan_give(ch, value, &b);
-    if (BLY_LIKELY(r != BLY_CASE_WAIT)) {
-        bly_unlock(&ch->gate.lock);
-        bly_batch_wake(&b);
-        return r;
-    }
     bly_waiter_init(&w, t, &chan_send_kind, &ch->gate, site);
     w.data = (void *)(uintptr_t)value; /* only read, by receivers */
     bly_chan_enqueue(ch, &ch->senders, &w);
@@ -239,9 +242,26 @@ chan_send_on(struct belay_chan *ch, const void *value, struct bly_task *t,
     return bly_wait(&w);
 }
 
+static BLY_NOINLINE int
+chan_send_on(struct belay_chan *ch, const void *value, struct bly_task *t,
+    const belay_site *site)
+{
+    struct bly_batch b;
+    int r;
+
+    bly_batch_init(&b);
+    r = bly_chan_give(ch, value, &b);
+    if (r == BLY_CASE_WAIT)
+        return chan_send_sleep(ch, value, t, site);
+    bly_unlock(&ch->gate.lock);
+    bly_batch_wake(&b);
+    return r;
+}
+
 int
 belay_send_at(belay_chan *ch, const void *value, const belay_site *site)
 {
+    struct bly_waiter *w;
     struct bly_task *t;
     int r = bly_enter(&t, "belay_send", site);
 
@@ -249,13 +269,24 @@ belay_send_at(belay_chan *ch, const void *value, const belay_site *site)
         return r;
     bly_chan_check(ch, "belay_send", site);
     bly_lock(&ch->gate.lock);
-    if (BLY_LIKELY(ch->count < ch->cap && ch->flags == 0 &&
-            bly_list_empty(&ch->receivers))) {
+    if (BLY_UNLIKELY(ch->flags != 0))
+        return chan_send_on(ch, value, t, site);
+    if (bly_list_empty(&ch->receivers)) {
+        if (ch->count == ch->cap)
+            return chan_send_sleep(ch, value, t, site);
         chan_put(ch, value);
         bly_unlock(&ch->gate.lock);
         return 0;
     }
-    return chan_send_on(ch, value, t, site);
+    w = chan_plain(&ch->receivers);
+    if (BLY_UNLIKELY(w == NULL))
+        return chan_send_on(ch, value, t, site);
+    bly_list_remove(&w->link);
+    bly_chan_copy(w->data, value, ch->elem);
+    ch->sent++;
+    bly_unlock(&ch->gate.lock);
+    bly_wake(w, 1);
+    return 0;
 }
 
 /* The receiver's sleep with external values: it has to say when it goes. */
@@ -271,35 +302,42 @@ chan_recv_external(struct belay_chan *ch, struct bly_waiter *w)
     return r;
 }
 
-/* With the lock held, which it releases. */
+static BLY_NOINLINE int
+chan_recv_sleep(struct belay_chan *ch, void *value, struct bly_task *t,
+    const belay_site *site)
+{
+    struct bly_waiter w;
+    bool external = ch->ext != NULL;
+
+    bly_waiter_init(&w, t, &chan_recv_kind, &ch->gate, site);
+    w.data = value;
+    bly_chan_enqueue(ch, &ch->receivers, &w);
+    bly_unlock(&ch->gate.lock);
+    if (BLY_UNLIKELY(external))
+        return chan_recv_external(ch, &w);
+    return bly_wait(&w);
+}
+
 static BLY_NOINLINE int
 chan_recv_on(struct belay_chan *ch, void *value, struct bly_task *t,
     const belay_site *site)
 {
     struct bly_batch b;
-    struct bly_waiter w;
     int r;
 
     bly_batch_init(&b);
     r = bly_chan_take(ch, value, &b);
-    if (BLY_LIKELY(r != BLY_CASE_WAIT)) {
-        bly_unlock(&ch->gate.lock);
-        bly_batch_wake(&b);
-        return r;
-    }
-    bly_waiter_init(&w, t, &chan_recv_kind, &ch->gate, site);
-    w.data = value;
-    bly_chan_enqueue(ch, &ch->receivers, &w);
-    r = ch->ext != NULL;
+    if (r == BLY_CASE_WAIT)
+        return chan_recv_sleep(ch, value, t, site);
     bly_unlock(&ch->gate.lock);
-    if (BLY_UNLIKELY(r))
-        return chan_recv_external(ch, &w);
-    return bly_wait(&w);
+    bly_batch_wake(&b);
+    return r;
 }
 
 int
 belay_recv_at(belay_chan *ch, void *value, const belay_site *site)
 {
+    struct bly_waiter *w;
     struct bly_task *t;
     int r = bly_enter(&t, "belay_recv", site);
 
@@ -307,13 +345,24 @@ belay_recv_at(belay_chan *ch, void *value, const belay_site *site)
         return r;
     bly_chan_check(ch, "belay_recv", site);
     bly_lock(&ch->gate.lock);
-    if (BLY_LIKELY(ch->count > 0 && ch->ext == NULL &&
-            bly_list_empty(&ch->senders))) {
+    if (BLY_UNLIKELY(ch->flags != 0))
+        return chan_recv_on(ch, value, t, site);
+    if (bly_list_empty(&ch->senders)) {
+        if (ch->count == 0)
+            return chan_recv_sleep(ch, value, t, site);
         chan_get(ch, value);
         bly_unlock(&ch->gate.lock);
         return 1;
     }
-    return chan_recv_on(ch, value, t, site);
+    w = chan_plain(&ch->senders);
+    if (BLY_UNLIKELY(w == NULL || ch->cap != 0))
+        return chan_recv_on(ch, value, t, site);
+    bly_list_remove(&w->link);
+    bly_chan_copy(value, w->data, ch->elem);
+    ch->sent++;
+    bly_unlock(&ch->gate.lock);
+    bly_wake(w, 0);
+    return 1;
 }
 
 int

@@ -379,6 +379,7 @@ mutex_pass(struct bly_mutex *m, struct bly_task *t, int *how)
     uintptr_t next;
     bool pick;
 
+    bly_assert((first != NULL) == ((v & MUTEX_QUEUED) != 0));
     do {
         /* Anew each time: one who was woken may have given up. */
         pick = first != NULL && (late || (v & MUTEX_WOKEN) == 0);
@@ -405,6 +406,7 @@ mutex_release_slow(struct bly_mutex *m, struct bly_task *t)
     struct bly_waiter *w;
     int how = 0;
 
+    /* The queue may become empty, or another become its first, meanwhile. */
     while (!(v & MUTEX_QUEUED) ||
         ((v & MUTEX_WOKEN) && !mutex_is_late(m, t->worker)))
         /* pairs with mutex_take */

@@ -10,11 +10,11 @@
  * head has waited less than 1 ms; the head is then a writer, or a reader that
  * is being let in.
  *
- * What must hold: if the head of the queue could be let in, a writer is on its
- * way (`woken'), and will let others in when it leaves or gives up.  So
- * rwlock_admit is called wherever the head may have changed or the lock become
- * freer: by an unlock, by a reader that got in, by one who is cut, and by a
- * woken writer who goes without.
+ * What must hold: if the head of the queue could be let in, it is a writer and
+ * another one is on its way (`woken').  That one gets in, and lets others in
+ * when it leaves; or it finds somebody inside, who will.  So rwlock_admit is
+ * called wherever the head may have changed or the lock become freer: by an
+ * unlock, by a reader that got in, and by one who is cut in the queue.
  */
 #include <belay/sync.h>
 
@@ -196,21 +196,16 @@ static int
 rwlock_retry(struct bly_rwlock *l, struct bly_task *t, struct rwlock_waiter *w)
 {
     int r = bly_cut_now(t);
-    struct bly_batch woken;
 
-    bly_batch_init(&woken);
     bly_lock(&l->gate.lock);
     l->woken = false;
     if (rwlock_is_free_for(l, true)) {
         rwlock_put_in(l, t, true, w->base.site);
         r = RWLOCK_YOURS;
-    } else if (r < 0) {
-        rwlock_admit(l, t->worker->now, &woken);
-    } else {
+    } else if (r >= 0) {
         bly_list_push_front(&l->queue, &w->base.link);
     }
     bly_unlock(&l->gate.lock);
-    bly_batch_wake(&woken);
     return r;
 }
 

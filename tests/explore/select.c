@@ -438,3 +438,29 @@ BELAY_TEST(rule_16_a_stop_is_for_stop_cases_only,
     book_close(&b);
     book_close(&c);
 }
+
+BELAY_TASK(waits_for_a_stop, (struct book *, b))
+{
+    BELAY_CHECK_EQ(book_select(b, 15, -1, true), STOP);
+    BELAY_CHECK_EQ(belay_yield(), -ECANCELED);
+    return 0;
+}
+
+/* Like any operation that is done, a stop that came first beats a cut that
+ * comes before the task has run again. */
+BELAY_TEST(rule_1_a_stop_beats_a_later_cut, .strategy = BELAY_EXHAUSTIVE)
+{
+    struct book b;
+    int err;
+
+    if (book_open(&b, 0, 2) < 0)
+        return;
+    BELAY_SCOPE_CATCH(s, &err, .grace = BELAY_S(5)) {
+        belay_spawn(s, waits_for_a_stop, &b);
+        BELAY_CHECK_EQ(belay_sleep(BELAY_MS(1)), 0);
+        belay_stop(s, "first");
+        belay_cancel(s, "second");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    book_close(&b);
+}

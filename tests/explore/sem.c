@@ -99,6 +99,29 @@ BELAY_TEST(small_requests_do_not_pass_a_big_one, .strategy = BELAY_EXHAUSTIVE)
     check_all_back(&st);
 }
 
+BELAY_TASK(take_one, (struct state *, st), (int *, got))
+{
+    *got = belay_sem_acquire(&st->sem, 1);
+    return 0;
+}
+
+BELAY_TEST(a_release_serves_as_many_as_it_can, .strategy = BELAY_EXHAUSTIVE)
+{
+    struct state st = {.sem = BELAY_SEM_INIT(0)};
+    int a = 1, b = 1, err;
+
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn(s, take_one, &st, &a);
+        belay_spawn(s, take_one, &st, &b);
+        BELAY_CHECK_EQ(belay_sleep(BELAY_MS(1)), 0);
+        belay_sem_release(&st.sem, 2);
+    }
+    BELAY_CHECK_EQ(err, 0);
+    BELAY_CHECK_EQ(a, 0);
+    BELAY_CHECK_EQ(b, 0);
+    BELAY_CHECK_EQ(belay_sem_available(&st.sem), 0);
+}
+
 /* The big one is cut; those behind it can go on at once. */
 BELAY_TEST(a_cut_big_request_lets_small_ones_in, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -243,12 +266,6 @@ BELAY_TEST(workers_lose_no_permit, .workers = 2, .atomic = true,
     struct state st = {.sem = BELAY_SEM_INIT(1), .most = 1};
 
     run_apart(&st, 4, 2);
-}
-
-BELAY_TASK(take_one, (struct state *, st), (int *, got))
-{
-    *got = belay_sem_acquire(&st->sem, 1);
-    return 0;
 }
 
 /* The cut comes from another worker, at any access of the release. */

@@ -6,13 +6,15 @@
 #define BLY_CTX_UCONTEXT 1
 #include "base/compiler.h"
 
+#if !BLY_TSAN
+#include "../../../src/arch/ctx.c"
+#include "../../../src/arch/ctx_ucontext.c"
+#endif
+
 #include <check.h>
 #include <stdio.h>
 
 #if !BLY_TSAN
-
-#include "arch/ctx.c"
-#include "arch/ctx_ucontext.c"
 
 static struct bly_ctx home, fiber;
 static char stack[256 * 1024] __attribute__((aligned(64)));

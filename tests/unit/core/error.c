@@ -226,7 +226,7 @@ BELAY_TASK(cut_is_not_traced)
     BELAY_SCOPE_CATCH(s, &err) {
         belay_cancel(s, "the user left");
         ck_assert_int_eq(wait_in_vain(), -ECANCELED);
-        ck_assert_ptr_null(bly_self()->trace);
+        ck_assert_ptr_null(bly_self()->extra);
         ck_assert_ptr_eq(
             strstr(belay_why(), want("%s (ECANCELED): the user left",
                                     strerror(ECANCELED))),

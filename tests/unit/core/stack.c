@@ -297,18 +297,13 @@ START_TEST(freed_memory_goes_back)
     get_many(MANY / 4, 0);
     for (int i = 0; i < MANY / 4; i++)
         bly_stack_put(&cache, many[i]);
+    while (bly_stacks_tend(&cache))
+        continue;
     for (int i = 0; i < MANY / 4; i++)
         left += resident(top_of(many[i]) - 8);
     /* ThreadSanitizer keeps something in them. */
     if (!BLY_TSAN)
         ck_assert_int_le(left, KEPT);
-    for (int i = 0; i < 100; i++)
-        bly_stacks_idle(&cache);
-    left = 0;
-    for (int i = 0; i < MANY / 4; i++)
-        left += resident(top_of(many[i]) - 8);
-    if (!BLY_TSAN)
-        ck_assert_int_le(left, 8);
 }
 END_TEST
 
@@ -333,9 +328,11 @@ END_TEST
 
 START_TEST(without_guards_a_check)
 {
+    bool tool = BLY_SANITIZE || RUNNING_ON_VALGRIND;
+
     pool.mode = BLY_STACK_MPROTECT;
-    get_many(BLY_SANITIZE ? 4000 : 15200, 0);
-    if (BLY_SANITIZE)
+    get_many(tool ? 1000 : 15200, 0);
+    if (tool) /* which could not follow so many mappings */
         pool.mode = BLY_STACK_CANARY;
     get_many(200, 0);
     ck_assert_int_eq((int)bly_stack_mode(&pool), BLY_STACK_CANARY);
@@ -484,7 +481,7 @@ get_and_put(void *arg)
             ck_assert_ptr_eq(s->owner, arg);
             bly_stack_put(&c, s);
         }
-        bly_stacks_idle(&c);
+        (void)bly_stacks_tend(&c);
     }
     bly_stacks_fini(&c);
     return NULL;
