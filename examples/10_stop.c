@@ -48,8 +48,9 @@ BELAY_TASK(app)
         belay_spawn_producer(s, &orders, counter, orders, &taken);
         belay_spawn(s, kitchen, orders, &done);
     }
-    printf("%s\n", done == taken ? "all that was ordered is done" : "unfinished");
-    fflush(stdout);
+    if (done != taken)
+        return BELAY_FAIL(-EPROTO, "%d of %d orders done", done, taken);
+    printf("all that was ordered is done\n");
     return 0;
 }
 

@@ -77,7 +77,8 @@ main(void)
     opts.replay = found.token;
     belay_test_run(two_withdrawals, &careful, &opts, &again);
     tell("replayed", &again);
-    printf("the same: %s\n", strcmp(found.message, again.message) ? "no" : "yes");
+    if (strcmp(found.message, again.message) == 0)
+        printf("it is the same failure\n");
 
     opts.replay = NULL;
     careful = true;

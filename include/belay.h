@@ -4,9 +4,13 @@
 #define BELAY_H
 
 #include <belay/base.h>
+#include <belay/broadcast.h>
 #include <belay/chan.h>
 #include <belay/diag.h>
 #include <belay/error.h>
+#include <belay/frozen.h>
+#include <belay/inlet.h>
+#include <belay/loop.h>
 #include <belay/run.h>
 #include <belay/select.h>
 #include <belay/sync.h>

@@ -29,6 +29,7 @@
 #include "core/overflow.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static const int run_signals[RUN_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
 /* Of the belay_main that goes on; one in a process at a time. */
 static struct {
     uint32_t taken; /* atomic */
-    uint32_t word;  /* atomic, futex: moves when there is news */
+    bool begun;     /* ever */
+    sem_t news;     /* posted by the handler and by the end */
     uint32_t stops; /* atomic: how often INT or TERM came */
     uint32_t first; /* atomic: which one came first */
     uint32_t dumps; /* atomic: how often QUIT came */
@@ -59,16 +61,10 @@ static struct {
 /* ---- signals: the handler ------------------------------------------------ */
 
 static void
-run_news(void)
-{
-    (void)bly_fetch_add(&run_main.word, 1u); /* pairs with run_watch */
-    bly_os_futex_wake(&run_main.word, 1);
-}
-
-static void
 run_on_signal(int number)
 {
     uint32_t none = 0;
+    int saved = errno;
 
     if (number == SIGQUIT) {
         (void)bly_fetch_add(&run_main.dumps, 1u); /* pairs with run_watch */
@@ -83,7 +79,8 @@ run_on_signal(int number)
             (void)raise(number); /* comes when the handler returns */
         }
     }
-    run_news();
+    (void)sem_post(&run_main.news); /* one of the few calls a handler may do */
+    errno = saved;
 }
 
 static void
@@ -140,7 +137,7 @@ run_stop(struct bly_msg *m, struct bly_worker *w)
 static void
 run_watch(void *arg)
 {
-    uint32_t word, dumps = 0, sent = 0;
+    uint32_t dumps = 0, sent = 0;
     sigset_t set;
 
     (void)arg;
@@ -150,7 +147,7 @@ run_watch(void *arg)
             (void)sigaddset(&set, run_signals[i]);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     for (;;) {
-        word = bly_load(&run_main.word); /* pairs with run_news */
+        (void)sem_wait(&run_main.news); /* or a signal came */
         if (bly_load(&run_main.over) != 0) /* pairs with run_main_end */
             return;
         bly_lock(&run_main.lock);
@@ -164,7 +161,6 @@ run_watch(void *arg)
             dumps = bly_load(&run_main.dumps);    /* the same */
             belay_dump(STDERR_FILENO);
         }
-        bly_os_futex_wait(&run_main.word, word, BLY_NEVER);
     }
 }
 
@@ -175,7 +171,7 @@ run_opened(struct bly_root *r, struct bly_rt *rt)
     bly_lock(&run_main.lock);
     run_main.rt = rt;
     bly_unlock(&run_main.lock);
-    run_news();
+    (void)sem_post(&run_main.news);
 }
 
 static void
@@ -196,8 +192,10 @@ run_main_begin(const belay_site *site)
 
     if (!bly_cas(&run_main.taken, &none, 1u)) /* pairs with run_main_end */
         bly_misuse(site, "belay_main while another one goes on");
-    run_main.word = run_main.stops = run_main.first = 0;
-    run_main.dumps = run_main.over = 0;
+    run_main.stops = run_main.first = run_main.dumps = run_main.over = 0;
+    if (!run_main.begun) /* once: late handlers may still post it */
+        (void)sem_init(&run_main.news, 0, 0);
+    run_main.begun = true;
     run_main.msgs[0].run = run_main.msgs[1].run = run_stop;
     (void)bly_overflow_install(); /* without it, a fault tells less */
     (void)bly_overflow_thread(true);
@@ -215,7 +213,7 @@ run_main_end(bool started)
     if (started) {
         run_unhandle();
         bly_store_release(&run_main.over, 1u); /* pairs with run_watch */
-        run_news();
+        (void)sem_post(&run_main.news);
         bly_os_thread_join(&run_main.thread);
     }
     (void)bly_overflow_thread(false);

@@ -453,7 +453,7 @@ PROGRAM_LISTS = [
     ("bench/", "bench_sources", ".c"),
 ]
 # These are built by their own script.
-NOT_LISTED = ("bench/peers/",)
+NOT_LISTED = ("bench/peers/", "tests/behave/copies/")
 
 
 def programs(place, ext):

@@ -43,11 +43,13 @@
 /* The initializer of any of the three, with a value for the T. */
 #define BELAY_GUARDED_INIT(...) {.belay_value_ = __VA_ARGS__}
 
+/* The site is not set in the initializer: clang 14 would leave it zero. */
 #define BELAY_LOCK_(g, p, T, member, enter, leave)                             \
     belay_held BELAY_UNIQUE_(belay_held_) BELAY_CLEANUP_(leave) = {            \
-        NULL, BELAY_SITE_(#g)};                                                \
+        NULL, NULL};                                                           \
     T *const p = (__extension__({                                              \
         __typeof__(&*(g)) belay_g_ = (g);                                      \
+        BELAY_UNIQUE_(belay_held_).site = BELAY_SITE_(#g);                     \
         BELAY_TRY(enter(&belay_g_->member,                                     \
             BELAY_UNIQUE_(belay_held_).site));                                 \
         BELAY_UNIQUE_(belay_held_).lock = &belay_g_->member;                   \

@@ -25,6 +25,7 @@
     (bly_point(p), __atomic_store_n((p), (v), __ATOMIC_RELEASE))
 /* For statistics that outlive a run: not a scheduling point, and nothing may
  * be decided by them. */
+#define bly_stat_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define bly_stat_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define bly_xchg(p, v)                                                         \
     (bly_point(p), __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST))

@@ -238,8 +238,10 @@ cancel_fetch(struct bly_shard *sh, struct bly_link *ahead)
     if (ahead == &sh->tasks.head)
         return ahead;
     t = BLY_CONTAINER(ahead, struct bly_task, link);
-    bly_cpu_prefetch(t->waiter);
-    bly_cpu_prefetch((const char *)t->waiter + BLY_CACHE_LINE);
+    if (t->waiter != NULL) {
+        bly_cpu_prefetch(t->waiter);
+        bly_cpu_prefetch((const char *)t->waiter + BLY_CACHE_LINE);
+    }
     bly_cpu_prefetch(ahead->next->next);
     return ahead->next;
 }

@@ -319,7 +319,8 @@ bly_task_finish(struct bly_task *t, int r)
         finish_slow(t, r);
     if (t->shard != NULL) {
         if (t->type != NULL && !(t->flags & BLY_TASK_BORROWED) &&
-            t->type->stack_used < (size_t)t->stack->used * 16)
+            bly_stat_load(&t->type->stack_used) <
+                (size_t)t->stack->used * 16)
             bly_stat_store(
                 &t->type->stack_used, (size_t)t->stack->used * 16);
         bly_task_unlink(t);

@@ -235,14 +235,22 @@ bly_monitor_stop(struct bly_rt *rt)
 {
     struct bly_monitor *m = bly_load_relaxed(&rt->monitor);
 
-    if (m != NULL) {
-        bly_store_relaxed(&rt->monitor, (struct bly_monitor *)NULL);
-        bly_store_release(&m->stop, 1u); /* pairs with monitor_main */
-        monitor_wake(m);
-        bly_os_thread_join(&m->thread);
-        if (rt->main)
-            bly_native_close();
+    if (m == NULL)
+        return;
+    bly_store_release(&m->stop, 1u); /* pairs with monitor_main */
+    monitor_wake(m);
+    bly_os_thread_join(&m->thread);
+    if (rt->main)
+        bly_native_close();
+}
+
+void
+bly_monitor_free(struct bly_rt *rt)
+{
+    struct bly_monitor *m = rt->monitor;
+
+    rt->monitor = NULL;
+    if (m != NULL)
         monitor_free(m);
-    }
     bly_diag_close(rt);
 }

@@ -73,6 +73,8 @@ rt_worker_init(struct bly_worker *w, struct bly_rt *rt, uint32_t index)
     w->index = index;
     w->rng = bly_os_entropy() | 1;
     w->next_id = index;
+    w->now = bly_os_now(); /* nobody goes to sleep at the time 0 */
+    w->coarse = (uint32_t)(w->now / 1000000);
     bly_list_init(&w->tasks);
     bly_stacks_init(&w->stacks, rt->stack_pool);
     bly_timers_init(&w->timers);
@@ -162,10 +164,11 @@ bly_rt_open(struct bly_rt **out, unsigned workers, bool main,
     for (i = 0; i < workers; i++)
         if (rt_worker_init(&rt->workers[i], rt, i) < 0)
             goto fail;
-    if (rt_start_threads(rt) < 0)
+    if (bly_monitor_start(rt) < 0) /* first, since the workers look at it */
         goto fail;
-    if ((workers > 1 || main) && bly_monitor_start(rt) < 0) {
-        rt_stop_threads(rt, workers);
+    if (rt_start_threads(rt) < 0) {
+        bly_monitor_stop(rt);
+        bly_monitor_free(rt);
         goto fail;
     }
     bly_fork_opened();
@@ -216,9 +219,9 @@ bly_rt_close(struct bly_rt *rt)
 
     rt_await_visitors(rt);
     bly_fork_closed();
-    if (rt->count > 1 || rt->main)
-        bly_monitor_stop(rt);
+    bly_monitor_stop(rt);
     rt_stop_threads(rt, rt->count);
+    bly_monitor_free(rt);
     for (i = 0; i < rt->count; i++) {
         rt->driver->close(&rt->workers[i]);
         rt_worker_fini(&rt->workers[i]);

@@ -29,6 +29,7 @@
 #include "arch/cpu.h"
 #include "base/check.h"
 #include "core/idle.h"
+#include "core/monitor.h"
 #include "core/overflow.h"
 #include "core/scope.h"
 #include "core/wait.h"
@@ -164,6 +165,18 @@ bly_sched_poll(struct bly_worker *w)
 /* ---- choosing ----------------------------------------------------------- */
 
 #if BLY_SIM
+/* queued holds what was popped, newest first; all but the last go back. */
+static struct bly_task *
+sched_sim_oldest(struct bly_worker *w, struct bly_task **queued, uint32_t n)
+{
+    uint32_t i;
+
+    for (i = n - 1; i-- > 0;)
+        if (bly_runq_push(&w->runq, queued[i]) < 0)
+            sched_push(w, queued[i]);
+    return queued[n - 1];
+}
+
 /* Any ready task, or any unstarted one of this worker. */
 static struct bly_task *
 sched_pick(struct bly_worker *w)
@@ -178,6 +191,11 @@ sched_pick(struct bly_worker *w)
     ready = w->ready_count < SCHED_SIM_MAX ? w->ready_count : SCHED_SIM_MAX;
     if (ready + n == 0)
         return NULL;
+    /* The default is as fair as the product: now and then the oldest. */
+    if (++w->picks >= BLY_POLL_EVERY && n > 0) {
+        w->picks = 0;
+        return sched_sim_oldest(w, queued, n);
+    }
     for (i = 0, t = w->ready_head; i < ready; i++, t = sched_after(t))
         ids[i] = t->id;
     for (i = 0; i < n; i++)
@@ -386,9 +404,11 @@ static bool
 sched_run(struct bly_worker *w, struct bly_task *t)
 {
     if (!(t->flags & BLY_TASK_STARTED) && !sched_start(w, t)) {
+        w->starved = true; /* no stack: it waits in the queue */
         sched_push(w, t);
         return false;
     }
+    w->starved = false;
     sched_enter(w, t);
     bly_ctx_switch(&w->loop, &t->ctx);
     bly_store_relaxed(&w->current, (struct bly_task *)NULL);
@@ -416,13 +436,15 @@ bly_sched_loop(struct bly_worker *w)
     bly_worker_here = w;
     w->errno_at = &errno;
     bly_ctx_adopt(&w->loop);
+    bly_monitor_thread(w, true);
     while (!bly_load_acquire(&w->rt->done)) { /* pairs with root_main */
         if (bly_sched_turn(w))
             continue;
         bly_sched_poll(w);
         if (w->ready_head == NULL && bly_runq_count(&w->runq) == 0)
             bly_idle(w);
-        else
+        else if (w->starved)
             bly_idle_starved(w);
     }
+    bly_monitor_thread(w, false);
 }

@@ -143,9 +143,10 @@ stack_arena_new(struct bly_stack_pool *p, size_t least)
 static struct bly_stack_slab *
 stack_reserve(struct bly_stack_pool *p, size_t span, size_t used)
 {
-    struct bly_stack_arena *a = &p->arenas[p->narenas - 1];
+    struct bly_stack_arena *a =
+        p->narenas != 0 ? &p->arenas[p->narenas - 1] : NULL;
 
-    if (p->narenas == 0 || a->size - a->carved < span) {
+    if (a == NULL || a->size - a->carved < span) {
         if (!stack_arena_new(p, span))
             return NULL;
         a = &p->arenas[p->narenas - 1];

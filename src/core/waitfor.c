@@ -281,9 +281,14 @@ notes_is_held(struct notes_graph *g, const struct bly_note *e)
 {
     uint32_t k;
 
-    if (e->joins != NULL)
+    if (e->joins != NULL) {
+        /* Counted at the first of those that wait for this scope. */
+        struct bly_note *first =
+            notes_find(&g->joins, g->n, notes_by_join, e->joins);
+
         return e->children > 0 &&
-            g->stuck_children[e - g->n->list] == e->children;
+            g->stuck_children[first - g->n->list] == e->children;
+    }
     for (k = 0; k < e->nwakers; k++) {
         struct bly_note *by = notes_find(&g->tasks, g->n, notes_by_task,
             g->n->wakers[e->waker + k]);

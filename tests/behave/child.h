@@ -49,6 +49,10 @@ child_start(int (*main)(void))
         (void)close(errors[0]);
         (void)close(errors[1]);
         child.say = says[1];
+        /* As a shell would start it; the harness has its own. */
+        (void)signal(SIGINT, SIG_DFL);
+        (void)signal(SIGTERM, SIG_DFL);
+        (void)signal(SIGQUIT, SIG_DFL);
         _exit(main());
     }
     ck_assert_int_gt(child.pid, 0);

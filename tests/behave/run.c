@@ -67,8 +67,6 @@ BELAY_TASK(sleeps_long)
 
 BELAY_TASK(runs_inside)
 {
-    BELAY_LOCAL(word, int, 3);
-
     ck_assert_int_gt(belay_run(gives_worker), 0);
     ck_assert_int_eq(belay_run(gives, 9), 9);
     ck_assert_int_eq(belay_run(fails_with, -EACCES), -EACCES);
@@ -76,12 +74,6 @@ BELAY_TASK(runs_inside)
     ck_assert(strstr(belay_why(), "fails_with") != NULL);
     ck_assert_int_eq(
         BELAY_WITHIN(BELAY_MS(2), belay_run(sleeps_long)), -ETIME);
-    ck_assert_int_eq(belay_cancelled(), 0);
-    {
-        BELAY_WITH(word, 8);
-
-        ck_assert_int_eq(belay_local(word), 8);
-    }
     return belay_checkpoint();
 }
 

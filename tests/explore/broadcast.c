@@ -169,10 +169,45 @@ BELAY_TEST(two_happen_to_a_sender, .strategy = BELAY_EXHAUSTIVE,
     belay_broadcast_close(&b, 0);
     BELAY_CHECK(result == 0 || result == -ECANCELED || result == -ETIME ||
         result == BELAY_ECLOSED);
+    if (x <= LEAVE && y <= LEAVE)
+        BELAY_CHECK_EQ(result, 0);
     if (sub.base != NULL) {
         (void)listen_all(&sub, &heard);
         BELAY_CHECK_EQ(heard, result == 0 ? 2 : 1);
     }
+    belay_sub_free(&sub);
+    belay_broadcast_free(&b);
+}
+
+/* ---- one subscription, two tasks -------------------------------------------- */
+
+BELAY_TASK(shares, (int_sub *, sub), (int *, heard))
+{
+    int r, v;
+
+    while ((r = belay_sub_recv(sub, &v)) > 0)
+        heard[v]++;
+    return r;
+}
+
+/* Each value goes to one of them. */
+BELAY_TEST(two_tasks_may_share_a_subscription, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1)
+{
+    int err, said = 0, heard[4] = {0};
+    int_cast b;
+    int_sub sub;
+
+    if (!cast_open(&b, 2, false))
+        return;
+    BELAY_CHECK_EQ(subscribe(&b, &sub, 1), 1);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn(s, shares, &sub, heard);
+        belay_spawn(s, shares, &sub, heard);
+        belay_spawn(s, speaker, &b, 3, &said);
+    }
+    BELAY_CHECK_EQ(err, 0);
+    BELAY_CHECK(heard[1] == 1 && heard[2] == 1 && heard[3] == 1);
     belay_sub_free(&sub);
     belay_broadcast_free(&b);
 }

@@ -214,19 +214,25 @@ BELAY_TEST(values_keep_their_order, .strategy = BELAY_EXHAUSTIVE)
 
 /* ---- producers ------------------------------------------------------------------ */
 
+/* The first failure of this run. */
+static int first_failure;
+
 BELAY_TASK(send_and_end, (struct book *, b), (int, v), (int, result))
 {
     BELAY_TRY(book_send(b, 0, v));
+    if (first_failure == 0)
+        first_failure = result;
     return result;
 }
 
 BELAY_TEST(the_last_producer_closes_with_the_first_failure,
     .strategy = BELAY_EXHAUSTIVE)
 {
-    belay_outcome out[2];
+    belay_outcome out[3];
     struct book b;
-    int r, err;
+    int i, err;
 
+    first_failure = 0;
     if (book_open(&b, 1, 1) < 0)
         return;
     BELAY_SCOPE_CATCH(s, &err) {
@@ -235,11 +241,12 @@ BELAY_TEST(the_last_producer_closes_with_the_first_failure,
             send_and_end, &b, 1, -EIO);
         belay_spawn_with(s, (.producer_of = b.ch[0].base, .outcome = &out[1]),
             send_and_end, &b, 2, 0);
+        belay_spawn_with(s, (.producer_of = b.ch[0].base, .outcome = &out[2]),
+            send_and_end, &b, 3, -EPERM);
         belay_chan_release(&b.ch[0], 0);
-        BELAY_CHECK_EQ(book_recv(&b, 0), 1);
-        BELAY_CHECK_EQ(book_recv(&b, 0), 1);
-        r = book_recv(&b, 0);
-        BELAY_CHECK_EQ(r, -EIO);
+        for (i = 0; i < 3; i++)
+            BELAY_CHECK_EQ(book_recv(&b, 0), 1);
+        BELAY_CHECK_EQ(book_recv(&b, 0), first_failure);
     }
     BELAY_CHECK_EQ(err, 0);
     book_close(&b);
@@ -285,6 +292,35 @@ BELAY_TEST(an_end_that_was_told_is_final, .strategy = BELAY_EXHAUSTIVE)
         BELAY_CHECK_EQ(book_recv(&b, 0), 0);
     }
     BELAY_CHECK_EQ(err, 0);
+    book_close(&b);
+}
+
+BELAY_TASK(recv_one, (struct book *, b), (int *, result))
+{
+    *result = book_recv(b, 0);
+    return 0;
+}
+
+/* A receiver that sleeps is told at once. */
+BELAY_TEST(an_end_that_a_sleeper_was_told_is_final,
+    .strategy = BELAY_EXHAUSTIVE)
+{
+    struct book b;
+    int err, result = 99;
+
+    if (book_open(&b, 0, 1) < 0)
+        return;
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn(s, recv_one, &b, &result);
+        BELAY_CHECK_EQ(belay_sleep(BELAY_MS(1)), 0);
+        belay_chan_hold(&b.ch[0]);
+        belay_chan_release(&b.ch[0], -EIO);
+        belay_chan_hold(&b.ch[0]);
+        BELAY_CHECK_EQ(belay_try_send(&b.ch[0], 1), BELAY_ECLOSED);
+        belay_chan_release(&b.ch[0], 0);
+    }
+    BELAY_CHECK_EQ(err, 0);
+    BELAY_CHECK_EQ(result, -EIO);
     book_close(&b);
 }
 
