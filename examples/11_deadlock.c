@@ -28,6 +28,7 @@ BELAY_TASK(app)
     BELAY_SCOPE(s) {
         belay_spawn(s, transfer, &ann, &ben);
         belay_spawn(s, transfer, &ben, &ann);
+        BELAY_TRY(belay_sleep(BELAY_MS(1))); /* so that they begin */
     }
     return 0;
 }

@@ -20,7 +20,7 @@ struct program {
     GThread *thread;
 };
 
-/* ---- the loop drives belay ------------------------------------------------ */
+/* ---- the loop drives belay ---------------------------------------------- */
 
 static gboolean
 on_readable(gint fd, GIOCondition condition, gpointer data)
@@ -35,7 +35,7 @@ on_readable(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* ---- belay waits for the loop --------------------------------------------- */
+/* ---- belay waits for the loop ------------------------------------------- */
 
 struct pause {
     belay_await *await;
@@ -70,7 +70,7 @@ pause_cancel(void *arg)
     return g_source_remove(p->source) ? 0 : 1;
 }
 
-/* ---- the tasks ------------------------------------------------------------ */
+/* ---- the tasks ---------------------------------------------------------- */
 
 BELAY_TASK(pauses, (guint, ms))
 {

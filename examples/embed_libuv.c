@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <uv.h>
 
-/* ---- the loop drives belay ------------------------------------------------ */
+/* ---- the loop drives belay ---------------------------------------------- */
 
 static void
 on_readable(uv_poll_t *poll, int status, int events)
@@ -22,7 +22,7 @@ on_readable(uv_poll_t *poll, int status, int events)
         uv_poll_stop(poll); /* the last task has ended */
 }
 
-/* ---- belay waits for the loop --------------------------------------------- */
+/* ---- belay waits for the loop ------------------------------------------- */
 
 struct work {
     uv_loop_t *loop;
@@ -76,7 +76,7 @@ work_cancel(void *arg)
     return 1;
 }
 
-/* ---- the tasks ------------------------------------------------------------ */
+/* ---- the tasks ---------------------------------------------------------- */
 
 BELAY_TASK(fibonacci, (uv_loop_t *, loop), (unsigned, n), (unsigned *, out))
 {

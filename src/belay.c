@@ -58,6 +58,7 @@
 #include "core/fork.c"
 #include "core/await.c"
 #include "core/loop.c"
+#include "core/gate.c"
 
 #include "sync/barrier.c"
 #include "sync/batch.c"
@@ -79,5 +80,6 @@
 #include "sync/watch.c"
 #include "sync/frozen.c"
 #include "sync/snapshot.c"
+#include "sync/next_case.c"
 
 #include "run.c"

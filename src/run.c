@@ -19,14 +19,13 @@
  * Our thread is no source: a program that waits only for a signal waits for
  * nothing that it has asked for, and is told so.
  */
-#include "core/root.h"
-
 #include <belay/diag.h>
 #include <belay/run.h>
 
 #include "base/check.h"
 #include "core/error.h"
 #include "core/overflow.h"
+#include "core/root.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -58,7 +57,7 @@ static struct {
     struct sigaction before[RUN_SIGNALS];
 } run_main;
 
-/* ---- signals: the handler ------------------------------------------------ */
+/* ---- signals: the handler ----------------------------------------------- */
 
 static void
 run_on_signal(int number)
@@ -108,7 +107,7 @@ run_unhandle(void)
             (void)sigaction(run_signals[i], &run_main.before[i], NULL);
 }
 
-/* ---- signals: our thread ------------------------------------------------- */
+/* ---- signals: our thread ------------------------------------------------ */
 
 static const belay_site run_site = {"signal", 0, "belay_main", "a signal"};
 
@@ -220,7 +219,7 @@ run_main_end(bool started)
     bly_store_release(&run_main.taken, 0u); /* pairs with run_main_begin */
 }
 
-/* ---- running ------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 /* Inside a task: a scope with one child. */
 static int

@@ -17,7 +17,7 @@
 
 BELAY_BEGIN_DECLS
 
-/* ---- broadcast ---------------------------------------------------------- */
+/* ---- broadcast ----------------------------------------------------------- */
 
 typedef struct belay_broadcast belay_broadcast;
 typedef struct belay_sub belay_sub;
@@ -75,7 +75,7 @@ BELAY_API belay_case belay_case_sub_recv(belay_sub *sub, void *into);
 /* How many values it has lost, all in all. */
 BELAY_API uint64_t belay_sub_lost_at(belay_sub *sub, const belay_site *site);
 
-/* ---- watch -------------------------------------------------------------- */
+/* ---- watch --------------------------------------------------------------- */
 
 typedef struct belay_watch belay_watch;
 

@@ -32,9 +32,12 @@ BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_run_at(belay_task_type *type,
     const void *args, const belay_run_opts *opts, const belay_site *site);
 
 /*
- * Runs the task as the program.  Returns the exit status for main: the task's
- * result if that is 0..255; 1 after a failure, which is explained on stderr;
- * 128 + the signal's number if a signal ended it.
+ * Runs the task as the program, one at a time and not in a task.  Returns the
+ * exit status for main: the task's result if that is 0..255, 255 if it is
+ * more; 128 + the number of the first signal if the tasks were ended by it; 1
+ * after another failure, which is explained on stderr.  A third INT or TERM
+ * kills the process; QUIT shows the tasks on stderr.  Signals that are ignored
+ * before stay ignored, and all handlers are put back.
  */
 BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_main_at(belay_task_type *type,
     const void *args, const belay_run_opts *opts, const belay_site *site);

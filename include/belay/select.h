@@ -14,6 +14,7 @@
 
 #include <belay/base.h>
 #include <belay/error.h>
+#include <belay/task.h>
 
 BELAY_BEGIN_DECLS
 
@@ -39,6 +40,9 @@ typedef struct belay_case_room {
 BELAY_API belay_case belay_case_recv(struct belay_chan *ch, void *into);
 /* Its result is 0, or BELAY_ECLOSED.  *from is read when it happens. */
 BELAY_API belay_case belay_case_send(struct belay_chan *ch, const void *from);
+/* The next tagged child of s that ended, as belay_next gives it: result 1 and
+ * *done, or 0 if none is left.  s is the calling task's. */
+BELAY_API belay_case belay_case_next(belay_scope *s, belay_done *done);
 /* d after the select began to wait; result 0.  Other cases that can be done at
  * once go first. */
 BELAY_API belay_case belay_case_after(belay_dur d);
@@ -83,6 +87,7 @@ BELAY_END_DECLS
     belay_case_recv((c)->base, (__typeof__((c)->elem)){(p)})
 #define BELAY_SEND(c, p)                                                       \
     belay_case_send((c)->base, (const __typeof__(*(c)->elem) *){(p)})
+#define BELAY_NEXT(s, done) belay_case_next((s), (done))
 #define BELAY_AFTER(d) belay_case_after(d)
 #define BELAY_STOP belay_case_stop()
 

@@ -175,7 +175,8 @@ BELAY_API bool belay_stopping(void);
 BELAY_API const char *belay_cancel_cause(void);
 /* Fails with the cut's code if there is one; lets others run now and then. */
 BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_checkpoint(void);
-/* Lets every task that is ready run before this one goes on. */
+/* Lets the tasks of this worker that are ready, and one that has not started,
+ * run before this one goes on. */
 BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_yield(void);
 /* The failure of the calling task, which it thereby takes over; else 0. */
 BELAY_API int belay_take_failure(void);

@@ -23,6 +23,8 @@
     (bly_point(p), __atomic_store_n((p), (v), __ATOMIC_RELAXED))
 #define bly_store_release(p, v)                                                \
     (bly_point(p), __atomic_store_n((p), (v), __ATOMIC_RELEASE))
+/* The compiler keeps what stands above above; the processor may not. */
+#define bly_compiler_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 /* For statistics that outlive a run: not a scheduling point, and nothing may
  * be decided by them. */
 #define bly_stat_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)

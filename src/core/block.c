@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 _Static_assert(sizeof(struct bly_block) <= sizeof(belay_block),
     "belay_block is too small");
@@ -289,7 +290,7 @@ belay_yield(void)
     int r = bly_enter(&t, "belay_yield", NULL);
 
     if (r == 0)
-        bly_sched_yield(t->worker);
+        bly_sched_give_way(t->worker);
     return r;
 }
 
@@ -336,11 +337,14 @@ belay_cancel_cause(void)
     cause_path(path, sizeof path, t->node, n);
     cause = bly_load_acquire(&n->cause); /* pairs with bly_scope_cut */
     if (cause != NULL)
-        snprintf(text, sizeof text, "%s (at %s:%d), reached %s", cause->text,
-            cause->site->file, cause->site->line, path);
+        snprintf(text, sizeof text, "%s (at %s:%d)", cause->text,
+            cause->site->file, cause->site->line);
     else
-        snprintf(text, sizeof text, "%s (of %s:%d), reached %s",
-            cause_kind(n, code), n->site->file, n->site->line, path);
+        snprintf(text, sizeof text, "%s (of %s:%d)", cause_kind(n, code),
+            n->site->file, n->site->line);
+    if (path[0] != '\0')
+        snprintf(text + strlen(text), sizeof text - strlen(text),
+            ", reached %s", path);
     return text;
 }
 

@@ -38,19 +38,11 @@ bly_scope_name(const struct bly_scope *s)
         : "scope";
 }
 
-struct bly_scope *
-bly_state_joins(const struct bly_waiter *w)
-{
-    /* Joins alone cannot be cut and name their scope. */
-    return w->kind->abort == NULL && strcmp(w->kind->verb, "join") == 0
-        ? w->object
-        : NULL;
-}
-
 void
 bly_state_of(struct bly_task *t, struct bly_state *out)
 {
     struct bly_waiter *w = t->waiter;
+    int64_t count;
 
     memset(out, 0, sizeof(*out));
     out->runs = t->worker->current == t;
@@ -60,9 +52,9 @@ bly_state_of(struct bly_task *t, struct bly_state *out)
     out->site = w->site;
     if (w->kind->describe != NULL) {
         w->kind->describe(w, out->object, sizeof(out->object));
-    } else if (bly_state_joins(w) != NULL) {
+    } else if (w->kind->children != NULL) {
         (void)snprintf(out->object, sizeof(out->object), "scope '%s'",
-            bly_scope_name(bly_state_joins(w)));
+            bly_scope_name(w->kind->children(w, &count)));
     }
 }
 

@@ -53,8 +53,6 @@ struct bly_census {
 };
 
 const char *bly_scope_name(const struct bly_scope *s);
-/* The scope whose children w waits for, or NULL. */
-struct bly_scope *bly_state_joins(const struct bly_waiter *w);
 /* What t does; on its worker, or while nothing runs. */
 void bly_state_of(struct bly_task *t, struct bly_state *out);
 void bly_state_text(struct bly_text *x, const struct bly_state *s);

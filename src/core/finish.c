@@ -122,9 +122,13 @@ bly_scope_failed(struct bly_scope *s, const belay_done *done, bool delivered)
 size_t
 belay_scope_errors(belay_scope *p, belay_done *out, size_t n)
 {
-    struct bly_ext *x = bly_scope_has_ext(bly_scope_of(p));
+    struct bly_scope *s = bly_scope_of(p);
+    struct bly_ext *x;
     size_t count = 0, i;
 
+    if (s->magic != BLY_SCOPE_MAGIC)
+        bly_misuse(NULL, "belay_scope_errors on a scope that is not open");
+    x = bly_scope_has_ext(s);
     if (x == NULL)
         return 0;
     bly_lock(&x->lock);
@@ -143,36 +147,54 @@ struct finish {
     belay_done done;
     bool real;     /* a failure that is not just a delivered cut */
     bool captured; /* somebody has been told */
+    bool ruled;    /* .on_done has failed the scope */
 };
+
+/* One who runs in a race (first-ok, first-done) has ended: true if that decides
+ * it.  What counts of a failure is left in x->loss, until somebody wins. */
+static bool
+finish_race(struct bly_task *t, struct finish *f)
+{
+    struct bly_scope *s = f->s;
+    struct bly_ext *x = bly_scope_has_ext(s);
+    bool done = s->policy == BELAY_FIRST_DONE, first = false, lost = false;
+    bool failed = f->real && !f->captured;
+
+    bly_lock(&x->lock);
+    if (f->done.err >= 0) {
+        lost = x->won || (done && x->loss != 0);
+        first = !lost;
+        x->won = x->won || first;
+    } else if (failed && !x->won && x->loss == 0) {
+        x->loss = f->done.err;
+        first = done;
+    }
+    bly_unlock(&x->lock);
+    if (lost && t->extra != NULL && t->extra->discard != NULL)
+        t->extra->discard(bly_task_args(t));
+    if (failed)
+        bly_scope_failed(s, &f->done, true);
+    return first;
+}
 
 static void
 finish_policy(struct bly_task *t, struct finish *f)
 {
     struct bly_scope *s = f->s;
-    struct bly_ext *x;
     char why[80];
-    bool won = false, lost = false;
 
-    if (s->policy >= BELAY_FIRST_OK && !(t->flags & BLY_TASK_DAEMON)) {
-        x = bly_scope_has_ext(s);
-        bly_lock(&x->lock);
-        if (f->done.err >= 0) {
-            lost = x->won || (s->policy == BELAY_FIRST_DONE &&
-                                 bly_load_relaxed(&s->result) != 0);
-            won = !lost;
-            x->won = x->won || won;
-        }
-        bly_unlock(&x->lock);
-        if (lost && t->extra != NULL && t->extra->discard != NULL)
-            t->extra->discard(bly_task_args(t));
-    }
-    if (f->real && !f->captured)
-        bly_scope_failed(s, &f->done, false);
-    if (won || (f->real && !f->captured && s->policy == BELAY_FIRST_DONE)) {
+    if (s->policy >= BELAY_FIRST_OK && !(t->flags & BLY_TASK_DAEMON) &&
+        !f->ruled) {
+        if (!finish_race(t, f))
+            return;
         snprintf(why, sizeof why, "task '%s' came first", f->done.name);
         bly_scope_cut(s, -ECANCELED, s->node.site, why);
-    } else if (f->real && !f->captured && (s->policy == BELAY_FAIL_FAST ||
-                   (t->flags & BLY_TASK_DAEMON))) {
+        return;
+    }
+    if (!f->real || f->captured)
+        return;
+    bly_scope_failed(s, &f->done, false);
+    if (s->policy != BELAY_COLLECT || (t->flags & BLY_TASK_DAEMON)) {
         snprintf(why, sizeof why, "task '%s' failed: %s", f->done.name,
             belay_strerror(f->done.err));
         bly_scope_cut(s, -ECANCELED, t->base.site, why);
@@ -193,7 +215,7 @@ finish_on_done(struct finish *f)
             "task '%s' asked for it", f->done.name);
     if (verdict < 0) {
         f->captured = false;
-        f->real = true;
+        f->real = f->ruled = true;
         f->done.err = verdict;
     }
 }
@@ -244,6 +266,24 @@ finish_extra(struct bly_task *t, struct finish *f)
         bly_post_ended(e->post, f->done.err);
 }
 
+/* A long-lived scope keeps a bounded number of texts, and those that somebody
+ * asked for. */
+static bool
+finish_wants_text(struct bly_task *t, struct bly_scope *s)
+{
+    struct bly_ext *x = bly_scope_has_ext(s);
+    bool wanted;
+
+    if (x == NULL || s->on_done != NULL ||
+        (t->extra != NULL &&
+            (t->extra->outcome != NULL || t->extra->entry != NULL)))
+        return true;
+    bly_lock(&x->lock);
+    wanted = x->nerrors < BLY_SCOPE_ERRORS;
+    bly_unlock(&x->lock);
+    return wanted;
+}
+
 static BLY_NOINLINE void
 finish_slow(struct bly_task *t, int r)
 {
@@ -259,7 +299,7 @@ finish_slow(struct bly_task *t, int r)
         f.real = t->base.cut != 0 ||
             !((r == -ECANCELED && (t->delivered & 1)) ||
                 (r == -ETIME && (t->delivered & 2)));
-    if (f.real) {
+    if (f.real && finish_wants_text(t, f.s)) {
         char *why = bly_why_copy(t, r);
 
         f.done.why = bly_scope_keep_text(f.s, why);
@@ -365,7 +405,14 @@ bly_scope_never_ran(struct bly_scope *s, const belay_spawn_opts *o,
     }
     if (code == -ECANCELED || code == -ETIME)
         return; /* the cut is known already */
-    bly_scope_failed(s, &done, false);
-    if (s->policy == BELAY_FAIL_FAST)
+    x = s->policy >= BELAY_FIRST_OK ? bly_scope_has_ext(s) : NULL;
+    if (x != NULL) {
+        bly_lock(&x->lock);
+        if (!x->won && x->loss == 0)
+            x->loss = code;
+        bly_unlock(&x->lock);
+    }
+    bly_scope_failed(s, &done, x != NULL);
+    if (s->policy == BELAY_FAIL_FAST || s->policy == BELAY_FIRST_DONE)
         bly_scope_cut(s, -ECANCELED, s->node.site, "a spawn failed");
 }

@@ -72,7 +72,7 @@ bly_send_msg(struct bly_worker *w, struct bly_msg *m)
 
     do
         m->next = head;
-    while (!bly_cas(&w->inbox, &head, m)); /* pairs with sched_drain */
+    while (!bly_cas(&w->inbox, &head, m)); /* pairs with bly_sched_drain */
     bly_idle_wake(w);
 }
 

@@ -36,8 +36,23 @@ limit_abort(struct bly_waiter *w)
     return answer;
 }
 
+static struct bly_scope *
+limit_children(struct bly_waiter *w, int64_t *count)
+{
+    struct bly_scope *s = w->object;
+    struct bly_ext *x = bly_scope_has_ext(s);
+
+    bly_lock(&x->lock);
+    *count = x->running;
+    bly_unlock(&x->lock);
+    return s;
+}
+
 static const struct bly_wait_kind limit_kind = {
-    .verb = "spawn at the limit of a scope", .abort = limit_abort};
+    .verb = "spawn at the limit of a scope",
+    .abort = limit_abort,
+    .children = limit_children,
+};
 
 /* Is t a counted child of s itself? */
 static bool
@@ -127,8 +142,19 @@ ready_abort(struct bly_waiter *w)
     return BLY_ABORT_PENDING;
 }
 
+static struct bly_task *
+ready_waker(struct bly_waiter *w, struct bly_task *prev)
+{
+    struct bly_ready *r = w->object;
+
+    return prev == NULL ? r->child : NULL;
+}
+
 static const struct bly_wait_kind ready_kind = {
-    .verb = "spawn_ready", .abort = ready_abort};
+    .verb = "spawn_ready",
+    .abort = ready_abort,
+    .waker = ready_waker,
+};
 
 struct bly_ready *
 bly_ready_init(struct bly_ready *r, struct bly_task *t)

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "core/error.h"
+#include "core/monitor.h"
 #include "core/fork.h"
 #include "core/sched.h"
 
@@ -114,7 +115,9 @@ bly_root_run(struct bly_root *r)
 
     if (err < 0)
         return err;
+    bly_monitor_thread(&r->rt->workers[0], true);
     bly_sched_loop(&r->rt->workers[0]);
+    bly_monitor_thread(&r->rt->workers[0], false);
     bly_worker_here = NULL;
     bly_root_end(r);
     return r->result;

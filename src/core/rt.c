@@ -104,7 +104,9 @@ rt_thread(void *arg)
 
     if (w->rt->main)
         (void)bly_overflow_thread(true);
+    bly_monitor_thread(w, true);
     bly_sched_loop(w);
+    bly_monitor_thread(w, false);
     bly_worker_here = NULL;
     if (w->rt->main)
         (void)bly_overflow_thread(false);
@@ -204,11 +206,13 @@ bly_rt_leave(struct bly_rt *rt)
 static void
 rt_await_visitors(struct bly_rt *rt)
 {
-    uint32_t n = bly_fetch_add(&rt->visitors, RT_CLOSING); /* pairs with
-                                                         * bly_rt_leave */
-    for (n += RT_CLOSING; n != RT_CLOSING; n = bly_load(&rt->visitors))
-        bly_os_futex_wait(&rt->visitors, n, BLY_NEVER); /* pairs with
-                                                          * bly_rt_leave */
+    /* pairs with bly_rt_leave */
+    uint32_t n = bly_fetch_add(&rt->visitors, RT_CLOSING) + RT_CLOSING;
+
+    while (n != RT_CLOSING) {
+        bly_os_futex_wait(&rt->visitors, n, BLY_NEVER);
+        n = bly_load(&rt->visitors); /* pairs with bly_rt_leave */
+    }
 }
 
 void
@@ -222,6 +226,9 @@ bly_rt_close(struct bly_rt *rt)
     bly_monitor_stop(rt);
     rt_stop_threads(rt, rt->count);
     bly_monitor_free(rt);
+    /* What a late message lies in may wait for the message to free it. */
+    for (i = 0; i < rt->count; i++)
+        bly_sched_drain(&rt->workers[i]);
     for (i = 0; i < rt->count; i++) {
         rt->driver->close(&rt->workers[i]);
         rt_worker_fini(&rt->workers[i]);

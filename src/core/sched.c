@@ -29,7 +29,6 @@
 #include "arch/cpu.h"
 #include "base/check.h"
 #include "core/idle.h"
-#include "core/monitor.h"
 #include "core/overflow.h"
 #include "core/scope.h"
 #include "core/wait.h"
@@ -122,8 +121,8 @@ bly_sched_ready(struct bly_task *t)
 /* ---- looking outside ---------------------------------------------------- */
 
 /* Messages come newest first; they are handled oldest first. */
-static void
-sched_drain(struct bly_worker *w)
+void
+bly_sched_drain(struct bly_worker *w)
 {
     struct bly_msg *m, *next, *list = NULL;
 
@@ -157,7 +156,7 @@ bly_sched_poll(struct bly_worker *w)
     }
     if (bly_timers_next(&w->timers) <= w->now)
         (void)bly_timers_run(&w->timers, w->now);
-    sched_drain(w);
+    bly_sched_drain(w);
     if (w->rt->driver->poll != NULL)
         w->rt->driver->poll(w);
 }
@@ -312,6 +311,18 @@ bly_sched_yield(struct bly_worker *w)
 }
 
 void
+bly_sched_give_way(struct bly_worker *w)
+{
+    struct bly_task *t = BLY_SIM ? NULL : bly_runq_pop(&w->runq);
+
+    if (t != NULL) {
+        bly_store_relaxed(&t->worker, w);
+        sched_push(w, t);
+    }
+    bly_sched_yield(w);
+}
+
+void
 bly_sched_slice_end(struct bly_worker *w)
 {
     w->picks = BLY_POLL_EVERY;
@@ -436,7 +447,6 @@ bly_sched_loop(struct bly_worker *w)
     bly_worker_here = w;
     w->errno_at = &errno;
     bly_ctx_adopt(&w->loop);
-    bly_monitor_thread(w, true);
     while (!bly_load_acquire(&w->rt->done)) { /* pairs with root_main */
         if (bly_sched_turn(w))
             continue;
@@ -446,5 +456,4 @@ bly_sched_loop(struct bly_worker *w)
         else if (w->starved)
             bly_idle_starved(w);
     }
-    bly_monitor_thread(w, false);
 }

@@ -9,6 +9,8 @@
 void bly_sched_park(struct bly_worker *w);
 /* Lets the others that are ready run first. */
 void bly_sched_yield(struct bly_worker *w);
+/* The same, and the newest that nobody has started, too. */
+void bly_sched_give_way(struct bly_worker *w);
 /* The same when the slice is used up: then the loop looks outside, too. */
 void bly_sched_slice_end(struct bly_worker *w);
 /* Queues a started or pinned task on its worker.  Any thread. */
@@ -19,6 +21,8 @@ void bly_sched_adopt(struct bly_worker *w, struct bly_task *t);
 void bly_sched_loop(struct bly_worker *w);
 /* Takes in messages, timers and completions. */
 void bly_sched_poll(struct bly_worker *w);
+/* Handles the messages that have come. */
+void bly_sched_drain(struct bly_worker *w);
 /* One pick: runs one task; false if there was nothing to run. */
 bool bly_sched_turn(struct bly_worker *w);
 

@@ -25,6 +25,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "core/error.h"
+#include "core/frames.h"
 #include "core/sched.h"
 
 #include <stdio.h>
@@ -186,7 +187,9 @@ belay_scope_open(belay_scope *p, const belay_scope_opts *opts,
 
     if (BLY_UNLIKELY(t->shard == NULL))
         (void)bly_task_link(t);
+    bly_frames_left(t, site);
     bly_scope_init(s, t, t->node, site);
+    s->frame_end = BLY_FRAME_END();
     s->budget = scope_budget_above(t->node);
     t->node = &s->node;
     if (opts != NULL)
@@ -216,7 +219,15 @@ bly_scope_ext(struct bly_scope *s)
 
 /* ---- joining ------------------------------------------------------------ */
 
-static const struct bly_wait_kind scope_join_kind = {.verb = "join"};
+static struct bly_scope *
+scope_children(struct bly_waiter *w, int64_t *count)
+{
+    *count = bly_scope_count(w->object);
+    return w->object;
+}
+
+static const struct bly_wait_kind scope_join_kind = {
+    .verb = "join", .children = scope_children};
 
 /* A child of s that nobody has started, if the newest entry of the run queue
  * is one and it may run here. */
@@ -332,8 +343,8 @@ scope_result(struct bly_scope *s, struct bly_ext *x)
 
     if (r != 0)
         return r;
-    if (x != NULL && x->won)
-        return 0;
+    if (x != NULL && (x->won || x->loss != 0))
+        return x->won ? 0 : x->loss;
     if (!t->slow && t->cut == 0 && t->node == &s->node &&
         t->seen == bly_load_relaxed(&t->worker->rt->epoch))
         r = 0;
@@ -423,6 +434,8 @@ scope_end(struct bly_scope *s, int *undelivered)
     if (r < 0 && x != NULL && x->nerrors != 0 && x->errors[0].err == r)
         bly_trace_adopt(t, r, x->errors[0].why);
     *undelivered = x != NULL ? x->undelivered : s->result;
+    if (x != NULL && *undelivered == 0 && !x->won)
+        *undelivered = x->loss;
     if (s->node.cut != 0 || s->node.when != BLY_NEVER)
         t->slow |= BLY_SLOW_STALE;
     t->node = s->node.up;

@@ -93,7 +93,8 @@ struct bly_ext {
     uint32_t tagged;           /* tagged children that still run */
     struct bly_list nexters;   /* the owner in belay_next, or a select */
     uint32_t children;         /* spawned ever, for first-ok of none */
-    bool won;                  /* first-ok, first-done: decided */
+    bool won;                  /* first-ok, first-done: by a success */
+    int32_t loss;              /* the same: the first failure, if nobody won */
     uint32_t nerrors;
     int32_t undelivered;       /* first real failure nobody was told of */
     belay_done errors[BLY_SCOPE_ERRORS];

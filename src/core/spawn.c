@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "core/error.h"
+#include "core/frames.h"
 #include "core/idle.h"
 #include "core/inlet.h"
 #include "core/producer.h"
@@ -192,8 +193,14 @@ spawn_place(struct bly_worker *w, const belay_spawn_opts *o,
         return &w->rt->workers[o->worker - 1];
     if (o->near == NULL)
         return NULL;
-    if (p->magic == BLY_PRODUCERS_MAGIC)
-        return bly_load_relaxed(&p->near);
+    if (p->magic == BLY_PRODUCERS_MAGIC) {
+        struct bly_worker *near = bly_load_relaxed(&p->near);
+
+        /* Another runtime may have used the channel before us. */
+        return near >= w->rt->workers && near < w->rt->workers + w->rt->count
+            ? near
+            : NULL;
+    }
     if (s->magic != BLY_SCOPE_MAGIC)
         bly_misuse(site, "spawn near something that is not an open scope or "
                          "a channel");
@@ -445,6 +452,8 @@ spawn_any(belay_scope *p, const struct spawn_ask *ask)
         bly_misuse(ask->site,
             "spawn into a scope (%s:%d) by a task that is not below it",
             s->node.site->file, s->node.site->line);
+    bly_frames_check(s, ask->args, ask->size,
+        ask->type != NULL ? sizeof(void *) : 0, ask->site);
     if (BLY_UNLIKELY(ask->opts != NULL || s->special || !spawn_is_open(s, t)))
         return spawn_slow(w, t, s, ask);
     c = bly_task_new(w);

@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "core/cancel.h"
+#include "core/frames.h"
 #include "core/sched.h"
 #include "core/scope.h"
 
@@ -31,6 +32,7 @@ bly_must_self(const char *what, const belay_site *site)
 
     if (t == NULL)
         bly_misuse(site, "%s outside a task", what);
+    bly_frames_left(t, site);
     return t;
 }
 
@@ -72,6 +74,7 @@ bly_enter_slow(struct bly_task *t, const char *what, const belay_site *site)
 
     if (t == NULL)
         bly_misuse(site, "%s outside a task", what);
+    bly_frames_left(t, site);
     w = t->worker;
     if (t->slow & BLY_SLOW_NOWAIT)
         wait_check_nowait(t, what, site);
@@ -117,11 +120,11 @@ bly_gate_abort(struct bly_waiter *w)
     struct bly_gate *g = w->object;
     enum bly_abort answer = BLY_ABORT_PENDING;
 
-    bly_lock(&g->lock);
+    bly_gate_lock(g);
     if (bly_linked(&w->link)) {
         bly_list_remove(&w->link);
         answer = BLY_ABORT_DONE;
     }
-    bly_unlock(&g->lock);
+    bly_gate_unlock(g);
     return answer;
 }

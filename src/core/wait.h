@@ -37,10 +37,12 @@
 #include "base/atomic.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "core/gate.h"
 #include "core/rt.h"
 
 enum bly_abort { BLY_ABORT_DONE, BLY_ABORT_PENDING };
 
+struct bly_scope;
 struct bly_waiter;
 
 struct bly_wait_kind {
@@ -52,6 +54,8 @@ struct bly_wait_kind {
      * the next candidate after `prev' (NULL: the first), or NULL: no more.
      * Absent: not known.  Takes the object's lock itself. */
     struct bly_task *(*waker)(struct bly_waiter *w, struct bly_task *prev);
+    /* Likewise: the children of this scope alone could, which are so many. */
+    struct bly_scope *(*children)(struct bly_waiter *w, int64_t *count);
     /* Names the object: "channel 'jobs'".  NULL: the verb says it all. */
     void (*describe)(struct bly_waiter *w, char *buf, size_t size);
 };
@@ -134,11 +138,7 @@ bly_claim(struct bly_waiter *w)
         bly_cas(&w->claim->word, &none, w->index + 1);
 }
 
-/* The abort of every wait in one queue: object starts with struct bly_gate. */
-struct bly_gate {
-    struct bly_lock lock;
-    uint32_t id; /* order of creation: locks of a select go by it */
-};
+/* The abort of every wait in one queue: object begins with a gate. */
 enum bly_abort bly_gate_abort(struct bly_waiter *w);
 
 /* Without a wait, and without spending anything: the calling task, or abort. */

@@ -84,9 +84,8 @@ notes_wakers(struct bly_notes *n, struct bly_note *e, struct bly_waiter *w)
     struct bly_task *t = NULL;
 
     e->waker = n->nwakers;
-    e->joins = bly_state_joins(w);
-    if (e->joins != NULL) {
-        e->children = bly_scope_count(e->joins);
+    if (w->kind->children != NULL) {
+        e->joins = w->kind->children(w, &e->children);
         return true;
     }
     if (w->kind->waker == NULL)
@@ -114,7 +113,9 @@ bly_notes_add(struct bly_notes *n, struct bly_task *t, uint32_t min_ms,
         return;
     memset(e, 0, sizeof(*e));
     e->waits = w != NULL && ms >= min_ms && notes_wakers(n, e, w);
-    e->cut = cuts && (w == NULL || bly_state_joins(w) == NULL) &&
+    /* The owner at a brace is not to blame for its children. */
+    e->cut = cuts &&
+        (w == NULL || w->kind->children == NULL || w->kind->abort != NULL) &&
         bly_cut_code(&t->base, NULL) != 0;
     if (!e->waits && !e->cut)
         return;

@@ -29,6 +29,11 @@ int bly_os_thread_start(struct bly_thread *t, void (*main)(void *), void *arg,
 void bly_os_thread_join(struct bly_thread *t);
 uint64_t bly_os_thread_self(void); /* a number that no two live threads share */
 
+/* Makes every running thread of the process pass a full memory barrier; takes
+ * microseconds.  Only if it is ready, which is asked once. */
+bool bly_os_barrier_ready(void);
+void bly_os_barrier(void);
+
 unsigned bly_os_cpus(void); /* allowed, and granted by the cgroup's quota */
 size_t bly_os_page_size(void);
 void bly_os_write(int fd, const char *text, size_t n); /* all of it */

@@ -5,6 +5,7 @@
  * errno is the calling task's: what is called on its behalf while it sleeps
  * or wakes somebody leaves it as it was.
  */
+#include "base/atomic.h"
 #include "base/compiler.h"
 
 #if !BLY_SIM
@@ -17,6 +18,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -211,6 +213,28 @@ bly_os_cpus(void)
     if (granted < allowed)
         allowed = granted;
     return allowed > 0 ? allowed : 1;
+}
+
+bool
+bly_os_barrier_ready(void)
+{
+    static int ready; /* 1 yes, -1 no; whoever asks first finds out */
+    int known = bly_stat_load(&ready);
+
+    if (known == 0) {
+        known = syscall(SYS_membarrier,
+                    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0
+            ? 1
+            : -1;
+        bly_stat_store(&ready, known);
+    }
+    return known > 0;
+}
+
+void
+bly_os_barrier(void)
+{
+    (void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 size_t

@@ -121,6 +121,18 @@ bly_os_cpus(void)
     return 2;
 }
 
+/* Simulated threads see each other's stores in order. */
+bool
+bly_os_barrier_ready(void)
+{
+    return true;
+}
+
+void
+bly_os_barrier(void)
+{
+}
+
 size_t
 bly_os_page_size(void)
 {

@@ -99,7 +99,8 @@ chan_flush(struct belay_chan *ch, struct bly_list *queue, int result,
 }
 
 void
-bly_chan_close(struct belay_chan *ch, int err, uint32_t how, struct bly_batch *b)
+bly_chan_close(struct belay_chan *ch, int err, uint32_t how,
+    struct bly_batch *b)
 {
     if (ch->flags & BLY_CHAN_CLOSED)
         return;
@@ -235,10 +236,10 @@ chan_send_sleep(struct belay_chan *ch, const void *value, struct bly_task *t,
 {
     struct bly_waiter w;
 
-    bly_waiter_init(&w, t, &chan_send_kind, &ch->gate, site);
+    bly_waiter_init(&w, t, &chan_send_kind, &ch->leaning.gate, site);
     w.data = (void *)(uintptr_t)value; /* only read, by receivers */
     bly_chan_enqueue(ch, &ch->senders, &w);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     return bly_wait(&w);
 }
 
@@ -253,7 +254,7 @@ chan_send_on(struct belay_chan *ch, const void *value, struct bly_task *t,
     r = bly_chan_give(ch, value, &b);
     if (r == BLY_CASE_WAIT)
         return chan_send_sleep(ch, value, t, site);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     bly_batch_wake(&b);
     return r;
 }
@@ -268,14 +269,14 @@ belay_send_at(belay_chan *ch, const void *value, const belay_site *site)
     if (BLY_UNLIKELY(r < 0))
         return r;
     bly_chan_check(ch, "belay_send", site);
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     if (BLY_UNLIKELY(ch->flags != 0))
         return chan_send_on(ch, value, t, site);
     if (bly_list_empty(&ch->receivers)) {
         if (ch->count == ch->cap)
             return chan_send_sleep(ch, value, t, site);
         chan_put(ch, value);
-        bly_unlock(&ch->gate.lock);
+        bly_gate_unlock(&ch->leaning.gate);
         return 0;
     }
     w = chan_plain(&ch->receivers);
@@ -284,7 +285,7 @@ belay_send_at(belay_chan *ch, const void *value, const belay_site *site)
     bly_list_remove(&w->link);
     bly_chan_copy(w->data, value, ch->elem);
     ch->sent++;
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     bly_wake(w, 1);
     return 0;
 }
@@ -296,9 +297,9 @@ chan_recv_external(struct belay_chan *ch, struct bly_waiter *w)
     struct bly_worker *here = w->task->worker;
     int r = bly_wait(w);
 
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     bly_external_disarm(ch->ext, here, bly_list_empty(&ch->receivers));
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     return r;
 }
 
@@ -309,10 +310,10 @@ chan_recv_sleep(struct belay_chan *ch, void *value, struct bly_task *t,
     struct bly_waiter w;
     bool external = ch->ext != NULL;
 
-    bly_waiter_init(&w, t, &chan_recv_kind, &ch->gate, site);
+    bly_waiter_init(&w, t, &chan_recv_kind, &ch->leaning.gate, site);
     w.data = value;
     bly_chan_enqueue(ch, &ch->receivers, &w);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     if (BLY_UNLIKELY(external))
         return chan_recv_external(ch, &w);
     return bly_wait(&w);
@@ -329,7 +330,7 @@ chan_recv_on(struct belay_chan *ch, void *value, struct bly_task *t,
     r = bly_chan_take(ch, value, &b);
     if (r == BLY_CASE_WAIT)
         return chan_recv_sleep(ch, value, t, site);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     bly_batch_wake(&b);
     return r;
 }
@@ -344,14 +345,14 @@ belay_recv_at(belay_chan *ch, void *value, const belay_site *site)
     if (BLY_UNLIKELY(r < 0))
         return r;
     bly_chan_check(ch, "belay_recv", site);
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     if (BLY_UNLIKELY(ch->flags != 0))
         return chan_recv_on(ch, value, t, site);
     if (bly_list_empty(&ch->senders)) {
         if (ch->count == 0)
             return chan_recv_sleep(ch, value, t, site);
         chan_get(ch, value);
-        bly_unlock(&ch->gate.lock);
+        bly_gate_unlock(&ch->leaning.gate);
         return 1;
     }
     w = chan_plain(&ch->senders);
@@ -360,7 +361,7 @@ belay_recv_at(belay_chan *ch, void *value, const belay_site *site)
     bly_list_remove(&w->link);
     bly_chan_copy(value, w->data, ch->elem);
     ch->sent++;
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     bly_wake(w, 0);
     return 1;
 }
@@ -373,9 +374,9 @@ belay_try_send_at(belay_chan *ch, const void *value, const belay_site *site)
 
     bly_chan_check(ch, "belay_try_send", site);
     bly_batch_init(&b);
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     r = bly_chan_give(ch, value, &b);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     bly_batch_wake(&b);
     return r == BLY_CASE_WAIT ? -EAGAIN : r;
 }
@@ -388,9 +389,9 @@ belay_try_recv_at(belay_chan *ch, void *value, const belay_site *site)
 
     bly_chan_check(ch, "belay_try_recv", site);
     bly_batch_init(&b);
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     r = bly_chan_take(ch, value, &b);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     bly_batch_wake(&b);
     return r == BLY_CASE_WAIT ? -EAGAIN : r;
 }

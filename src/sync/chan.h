@@ -22,7 +22,7 @@ enum bly_chan_flag {
 
 struct belay_chan {
     struct bly_producers producers; /* first: the core knows it */
-    struct bly_gate gate;           /* guards all that follows */
+    struct bly_leaning leaning;     /* guards all that follows */
     uint32_t elem;
     uint32_t cap;
     uint32_t head;  /* slot of the oldest value */
@@ -70,7 +70,7 @@ bly_chan_dequeue(struct bly_waiter *w)
 BLY_INLINE struct belay_chan *
 bly_chan_of(struct bly_gate *g)
 {
-    return BLY_CONTAINER(g, struct belay_chan, gate);
+    return BLY_CONTAINER(g, struct belay_chan, leaning.gate);
 }
 
 BLY_INLINE void

@@ -13,7 +13,7 @@ case_chan(const belay_case *c)
 static struct bly_gate *
 case_gate(const belay_case *c)
 {
-    return &case_chan(c)->gate;
+    return &case_chan(c)->leaning.gate;
 }
 
 /* ---- recv ---------------------------------------------------------------- */

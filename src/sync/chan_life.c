@@ -13,7 +13,7 @@ uint32_t
 bly_gate_number(void)
 {
     /* The order alone counts; pairs with bly_gate_number itself. */
-    return bly_fetch_add(&chan_gates, 1u) + 1;
+    return (bly_fetch_add(&chan_gates, 1u) + 1) & ~BLY_GATE_LEANS;
 }
 
 /* ---- closing, producers -------------------------------------------------- */
@@ -27,11 +27,11 @@ belay_close_at(belay_chan *ch, int err, const belay_site *site)
     if (err > 0)
         bly_misuse(site, "belay_close with %d, which is no failure", err);
     bly_batch_init(&b);
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     /* A close by the last producer is final as soon as somebody says so. */
     bly_chan_told(ch);
     bly_chan_close(ch, err, BLY_CHAN_CLOSED, &b);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     bly_batch_wake(&b);
 }
 
@@ -40,14 +40,14 @@ chan_producer_add(struct bly_producers *p)
 {
     struct belay_chan *ch = BLY_CONTAINER(p, struct belay_chan, producers);
 
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     p->count++;
     if (ch->flags & BLY_CHAN_UNTOLD) {
         bly_store_relaxed(&ch->flags, ch->flags &
                 ~(uint32_t)(BLY_CHAN_CLOSED | BLY_CHAN_UNTOLD));
         ch->err = 0;
     }
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
 }
 
 static void
@@ -57,13 +57,13 @@ chan_producer_end(struct bly_producers *p, int err)
     struct bly_batch b;
 
     bly_batch_init(&b);
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     bly_assert(p->count > 0);
     if (err < 0 && ch->failed == 0)
         ch->failed = err;
     if (--p->count == 0)
         bly_chan_close(ch, ch->failed, BLY_CHAN_CLOSED | BLY_CHAN_UNTOLD, &b);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     bly_batch_wake(&b);
 }
 
@@ -80,9 +80,9 @@ belay_chan_release_at(belay_chan *ch, int err, const belay_site *site)
     bool held;
 
     bly_chan_check(ch, "belay_chan_release", site);
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     held = ch->producers.count > 0;
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     if (!held)
         bly_misuse(site, "belay_chan_release without a belay_chan_hold");
     chan_producer_end(&ch->producers, err);
@@ -98,7 +98,8 @@ chan_init(struct belay_chan *ch, size_t elem, size_t cap,
     ch->producers.magic = BLY_PRODUCERS_MAGIC;
     ch->producers.add = chan_producer_add;
     ch->producers.end = chan_producer_end;
-    ch->gate.id = bly_gate_number();
+    ch->leaning.gate.id = bly_gate_number();
+    bly_gate_lean(&ch->leaning);
     ch->elem = (uint32_t)elem;
     ch->cap = (uint32_t)cap;
     ch->flags = o->once ? BLY_CHAN_ONCE : 0;
@@ -164,7 +165,7 @@ chan_check_idle(struct belay_chan *ch, const belay_site *site)
     const char *task = NULL;
     uint32_t producers, armed = 0;
 
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     w = chan_anybody(ch);
     if (w != NULL) {
         there = w->site;
@@ -173,7 +174,7 @@ chan_check_idle(struct belay_chan *ch, const belay_site *site)
     producers = ch->producers.count;
     if (ch->ext != NULL)
         armed = bly_external_armed(ch->ext);
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
     if (w != NULL)
         bly_misuse(site, "channel '%s' of %s:%d freed while task '%s' waits "
             "for it at %s:%d", ch->name != NULL ? ch->name : "",
@@ -233,7 +234,7 @@ belay_chan_stats_at(belay_chan *ch, belay_chan_info *out,
     const belay_site *site)
 {
     bly_chan_check(ch, "belay_chan_stats", site);
-    bly_lock(&ch->gate.lock);
+    bly_gate_lock(&ch->leaning.gate);
     (void)bly_queue_live(&ch->senders);
     (void)bly_queue_live(&ch->receivers);
     *out = (belay_chan_info){
@@ -249,5 +250,5 @@ belay_chan_stats_at(belay_chan *ch, belay_chan_info *out,
         .producers = ch->producers.count,
         .closed = (ch->flags & BLY_CHAN_CLOSED) != 0,
     };
-    bly_unlock(&ch->gate.lock);
+    bly_gate_unlock(&ch->leaning.gate);
 }

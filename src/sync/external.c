@@ -77,7 +77,8 @@ bly_external_pop(struct bly_external *x, void *value)
         return false;
     bly_chan_copy(value, c->value, x->elem);
     x->head++;
-    bly_store_release(&c->seq, x->head + x->mask); /* pairs with external_push */
+    /* pairs with external_push */
+    bly_store_release(&c->seq, x->head + x->mask);
     return true;
 }
 
@@ -103,7 +104,8 @@ external_push(struct bly_external *x, const void *value)
 
     for (;;) {
         struct bly_external_cell *c = external_cell(x, n);
-        uint64_t seq = bly_load_acquire(&c->seq); /* pairs with external_pop */
+        /* pairs with bly_external_pop */
+        uint64_t seq = bly_load_acquire(&c->seq);
 
         if (seq == n) {
             /* pairs with external_push elsewhere */
@@ -165,13 +167,13 @@ external_run(struct bly_msg *m, struct bly_worker *w)
     (void)bly_xchg(&x->sent, 0u); /* pairs with external_kick */
     dead = x->dead;
     if (!dead) {
-        bly_lock(&x->ch->gate.lock);
+        bly_gate_lock(&x->ch->leaning.gate);
         while (bly_external_any(x) &&
             (sleeper = bly_queue_claim(&x->ch->receivers)) != NULL) {
             (void)bly_external_pop(x, sleeper->data);
             bly_batch_add(&b, sleeper, 1);
         }
-        bly_unlock(&x->ch->gate.lock);
+        bly_gate_unlock(&x->ch->leaning.gate);
     }
     bly_unlock(&x->lock);
     bly_batch_wake(&b);
@@ -194,7 +196,8 @@ bly_external_disarm(struct bly_external *x, struct bly_worker *w, bool last)
 {
     x->armed--;
     if (last)
-        (void)bly_xchg(&x->to, NULL); /* pairs with belay_try_send_external_at */
+        /* pairs with belay_try_send_external_at */
+        (void)bly_xchg(&x->to, NULL);
     bly_source_drop(w->rt);
 }
 

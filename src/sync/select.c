@@ -5,7 +5,7 @@
  * All the locks involved are held at once, so that "nothing can be done now"
  * and "asleep in every queue" are one moment, and no wake-up falls between
  * them.  Locks are taken in the order of their gates, each once even if
- * several cases share it; nobody else holds two gates, so there is no cycle.
+ * several cases share it; nobody else holds two, so there is no cycle.
  *
  *   lock all -> is any case ready?  pick one of those by chance, do it, done
  *            -> else put one waiter per case into its queue
@@ -58,7 +58,7 @@ _Static_assert(sizeof(struct bly_arm) <= sizeof(belay_case_room),
 _Static_assert(_Alignof(struct bly_arm) <= _Alignof(belay_case_room),
     "belay_case_room is not aligned");
 
-/* ---- time and stop -------------------------------------------------------- */
+/* ---- time and stop ------------------------------------------------------- */
 
 /* These have no gate: all that happens to them happens on our worker. */
 static const struct bly_case_ops select_after = {.verb = "after"};
@@ -85,7 +85,7 @@ select_fire(struct bly_timer *timer)
         bly_wake(&a->w, 0);
 }
 
-/* ---- sleeping ------------------------------------------------------------- */
+/* ---- sleeping ------------------------------------------------------------ */
 
 static enum bly_abort
 select_abort(struct bly_waiter *w)
@@ -120,24 +120,32 @@ static const struct bly_wait_kind select_kind_stoppable = {
     .describe = select_describe,
 };
 
-/* ---- building -------------------------------------------------------------- */
+/* ---- building ------------------------------------------------------------ */
 
 static bool
-select_before(const struct bly_gate *a, const struct bly_gate *b)
+select_before(const struct bly_arm *a, const struct bly_arm *b)
 {
-    uint32_t x = bly_load_relaxed(&a->id), y = bly_load_relaxed(&b->id);
-
     /* What was never numbered is told apart by where it lies. */
-    return x != y ? x < y : a < b;
+    return a->order != b->order ? a->order < b->order : a->lock < b->lock;
 }
 
-/* Equal gates come to lie together, in the order of the cases. */
+/* Equal locks come to lie together, in the order of the cases. */
 static void
 select_insert(struct bly_select *s, struct bly_arm *a)
 {
     struct bly_arm **at = &s->arms;
 
-    while (*at != NULL && !select_before(a->gate, (*at)->gate))
+    if (a->ops->gate != NULL) {
+        struct bly_gate *g = a->ops->gate(a->c);
+
+        a->w.object = g;
+        a->lock = &g->lock;
+        a->order = bly_load_relaxed(&g->id);
+    } else {
+        a->lock = a->ops->lock(a->c);
+        a->order = UINT32_MAX;
+    }
+    while (*at != NULL && !select_before(a, *at))
         at = &(*at)->next;
     a->next = *at;
     *at = a;
@@ -160,7 +168,6 @@ select_build(struct bly_select *s, struct bly_task *t, const belay_case *cases,
         s->cases++;
         a->c = &cases[i];
         a->ops = cases[i].belay_ops;
-        a->gate = NULL;
         a->ready = false;
         bly_waiter_init(&a->w, t, &select_kind, NULL, site);
         a->w.claim = &s->claim;
@@ -171,37 +178,36 @@ select_build(struct bly_select *s, struct bly_task *t, const belay_case *cases,
             a->next = s->timers;
             s->timers = a;
         } else {
-            a->w.object = a->gate = a->ops->gate(a->c);
             select_insert(s, a);
         }
     }
 }
 
-/* ---- trying ---------------------------------------------------------------- */
+/* ---- trying -------------------------------------------------------------- */
 
 static void
 select_lock(struct bly_select *s)
 {
-    struct bly_gate *last = NULL;
+    struct bly_lock *last = NULL;
     struct bly_arm *a;
 
     for (a = s->arms; a != NULL; a = a->next) {
-        if (a->gate != last)
-            bly_lock(&a->gate->lock);
-        last = a->gate;
+        if (a->lock != last)
+            bly_lock(a->lock);
+        last = a->lock;
     }
 }
 
 static void
 select_unlock(struct bly_select *s)
 {
-    struct bly_gate *last = NULL;
+    struct bly_lock *last = NULL;
     struct bly_arm *a;
 
     for (a = s->arms; a != NULL; a = a->next) {
-        if (a->gate != last)
-            bly_unlock(&a->gate->lock);
-        last = a->gate;
+        if (a->lock != last)
+            bly_unlock(a->lock);
+        last = a->lock;
     }
 }
 
@@ -279,7 +285,7 @@ select_overdue(struct bly_select *s)
     return NULL;
 }
 
-/* ---- waiting --------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------- */
 
 static void
 select_enqueue(struct bly_select *s)
@@ -297,12 +303,12 @@ select_dequeue(struct bly_select *s)
 
     for (a = s->arms; a != NULL; a = a->next) {
         /* Also if it is not linked: see the head of this file. */
-        bly_lock(&a->gate->lock);
+        bly_lock(a->lock);
         if (a->ops->dequeue != NULL)
             a->ops->dequeue(a);
         else if (bly_linked(&a->w.link))
             bly_list_remove(&a->w.link);
-        bly_unlock(&a->gate->lock);
+        bly_unlock(a->lock);
     }
     for (a = s->timers; a != NULL; a = a->next)
         if (bly_timer_armed(&a->timer))
@@ -376,11 +382,13 @@ select_wait(struct bly_select *s, struct bly_task *t, belay_case_room *room,
     return a != NULL ? a : select_sleep(s, t, room, code);
 }
 
-/* ---- the calls -------------------------------------------------------------- */
+/* ---- the calls ----------------------------------------------------------- */
 
 static int
 select_answer(struct bly_arm *a, int code, int *r)
 {
+    if (a != NULL && a->ops->finish != NULL)
+        a->w.result = a->ops->finish(a);
     if (r != NULL)
         *r = a != NULL ? a->w.result : code;
     return a != NULL ? (int)a->w.index : code;

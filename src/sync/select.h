@@ -39,8 +39,9 @@ struct bly_arm {
     struct bly_waiter w;
     const belay_case *c;
     const struct bly_case_ops *ops;
-    struct bly_gate *gate;
-    struct bly_arm *next; /* in the order in which gates are locked */
+    struct bly_lock *lock;
+    uint32_t order;       /* of the lock */
+    struct bly_arm *next; /* in the order in which locks are taken */
     bool ready;
     struct bly_timer timer; /* BELAY_AFTER */
     void *own[2];           /* of the ops, from enqueue() to dequeue() */
@@ -48,9 +49,11 @@ struct bly_arm {
 
 struct bly_case_ops {
     const char *verb; /* "recv": for people */
-    /* The lock that guards the object. */
+    /* What guards the object.  Things without a gate have a lock that is
+     * taken after all gates, and by whose holder no gate is taken. */
     struct bly_gate *(*gate)(const belay_case *c);
-    /* The rest runs with the gate locked, and must not sleep, allocate or
+    struct bly_lock *(*lock)(const belay_case *c);
+    /* The next four run with that locked, and must not sleep, allocate or
      * call back.  Could take() succeed?  It may yet fail, if the peer is a
      * select that is being ended elsewhere. */
     bool (*ready)(struct bly_arm *a);
@@ -61,6 +64,9 @@ struct bly_case_ops {
     /* After the sleep, also if the waiter was taken out by a waker.  NULL:
      * unlink it if it is linked. */
     void (*dequeue)(struct bly_arm *a);
+    /* Without locks, on the arm whose operation was done; w.result is what
+     * take() or the waker said.  Its answer goes to *r.  NULL: the same. */
+    int (*finish)(struct bly_arm *a);
 };
 
 /* A waker's first live waiter of a queue, still linked and claimed for the

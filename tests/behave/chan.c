@@ -22,7 +22,7 @@ struct item {
 typedef BELAY_CHAN(struct item) item_chan;
 typedef BELAY_CHAN(long) long_chan;
 
-/* ---- many to many --------------------------------------------------------- */
+/* ---- many to many -------------------------------------------------------- */
 
 enum { TASKS = 6, EACH = 20000 };
 
@@ -78,7 +78,7 @@ START_TEST(every_value_arrives_once)
 }
 END_TEST
 
-/* ---- from outside ----------------------------------------------------------- */
+/* ---- from outside -------------------------------------------------------- */
 
 enum { PUSHES = 20000 };
 
@@ -134,14 +134,14 @@ START_TEST(foreign_threads_wake_a_receiver)
 END_TEST
 
 static long_chan signalled;
-static volatile sig_atomic_t signals;
+static int signals; /* atomic */
 
 static void
 on_signal(int number)
 {
     (void)number;
     if (belay_try_send_external(&signalled, (long)signals + 1) == 0)
-        signals++;
+        __atomic_fetch_add(&signals, 1, __ATOMIC_RELAXED);
 }
 
 static void *
@@ -149,7 +149,7 @@ send_signals(void *arg)
 {
     pthread_t *to = arg;
 
-    while (signals < 2000) {
+    while (__atomic_load_n(&signals, __ATOMIC_RELAXED) < 2000) {
         (void)pthread_kill(*to, SIGUSR1);
         (void)sched_yield();
     }
@@ -181,7 +181,7 @@ START_TEST(a_signal_handler_wakes_a_receiver)
 }
 END_TEST
 
-/* ---- misuse -------------------------------------------------------------------- */
+/* ---- misuse -------------------------------------------------------------- */
 
 static char said[1000];
 

@@ -6,10 +6,7 @@
 
 #include <check.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -518,50 +515,6 @@ START_TEST(dump_without_a_runtime)
 }
 END_TEST
 
-/* What comes out of stderr, until it has this text. */
-static int
-read_until(int fd, const char *text)
-{
-    size_t used = 0;
-
-    while (strstr(dumped, text) == NULL) {
-        ssize_t n = read(fd, dumped + used, sizeof dumped - 1 - used);
-
-        if (n > 0)
-            used += (size_t)n;
-        dumped[used] = '\0';
-        BELAY_TRY(belay_yield());
-    }
-    return 0;
-}
-
-static int stderr_reader;
-
-static int
-ask_by_signal(void)
-{
-    raise(SIGQUIT);
-    return read_until(stderr_reader, "more like this");
-}
-
-BELAY_TASK(dumped_by_signal)
-{
-    return among_sleepers(ask_by_signal);
-}
-
-START_TEST(dump_by_sigquit)
-{
-    int ends_of_pipe[2];
-
-    ck_assert_int_eq(pipe2(ends_of_pipe, O_NONBLOCK), 0);
-    stderr_reader = ends_of_pipe[0];
-    fflush(stderr);
-    ck_assert_int_ge(dup2(ends_of_pipe[1], STDERR_FILENO), 0);
-    ck_assert_int_eq(belay_main_with((.workers = 2), dumped_by_signal), 0);
-    check_dump();
-}
-END_TEST
-
 static bool hogging, let_go;
 
 BELAY_TASK(silent)
@@ -615,7 +568,6 @@ main(void)
     tcase_add_test(t, dump_in_a_task);
     tcase_add_test(t, dump_of_two_workers);
     tcase_add_loop_test(t, dump_by_a_foreign_thread, 1, 3);
-    tcase_add_test(t, dump_by_sigquit);
     tcase_add_test(t, dump_without_a_runtime);
     tcase_add_test(t, dump_beside_a_hog);
     suite_add_tcase(s, t);

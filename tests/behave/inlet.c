@@ -43,7 +43,7 @@ BELAY_TASK(visitor, (struct hall *, h), (int, value))
     return value;
 }
 
-/* ---- threads against the end of the scope -------------------------------- */
+/* ---- threads against the end of the scope ------------------------------- */
 
 static void *
 visit(void *arg)
@@ -86,7 +86,8 @@ START_TEST(what_was_posted_is_joined)
 {
     pthread_t threads[THREADS];
     struct hall h = {.inlet = NULL};
-    belay_run_opts opts = {.size = sizeof opts, .workers = 1 + (unsigned)_i / 2};
+    belay_run_opts opts = {
+        .size = sizeof opts, .workers = 1 + (unsigned)_i / 2};
     int all = THREADS * POSTS;
     int wanted = _i % 2 == 0 ? 20 : all;
     struct receives_is_no_BELAY_TASK args = {0, &h, threads, wanted};
@@ -102,7 +103,7 @@ START_TEST(what_was_posted_is_joined)
 }
 END_TEST
 
-/* ---- what a thread is told ------------------------------------------------ */
+/* ---- what a thread is told ---------------------------------------------- */
 
 BELAY_TASK(breaks)
 {
@@ -249,7 +250,7 @@ START_TEST(arguments_are_copied)
 }
 END_TEST
 
-/* ---- deadlock -------------------------------------------------------------- */
+/* ---- deadlock ----------------------------------------------------------- */
 
 BELAY_TASK(waits_for_nobody)
 {
@@ -299,7 +300,7 @@ START_TEST(without_handles_it_is_a_deadlock)
 }
 END_TEST
 
-/* ---- contracts ------------------------------------------------------------- */
+/* ---- contracts ---------------------------------------------------------- */
 
 BELAY_TASK(enters_itself)
 {

@@ -63,7 +63,7 @@ turn_until_told(belay_loop *loop, struct told *told, int count)
         ck_assert_int_ge(poll_and_turn(loop, -1), 0);
 }
 
-/* ---- running ---------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 BELAY_TASK(gives, (int, value))
 {
@@ -195,7 +195,7 @@ START_TEST(the_end_of_one_starts_another)
 }
 END_TEST
 
-/* ---- ending ------------------------------------------------------------------- */
+/* ---- ending ------------------------------------------------------------- */
 
 START_TEST(a_failure_is_not_lost)
 {
@@ -257,7 +257,7 @@ START_TEST(close_cancels)
 }
 END_TEST
 
-/* ---- other threads -------------------------------------------------------------- */
+/* ---- other threads ------------------------------------------------------ */
 
 static void *
 enters(void *arg)
@@ -296,7 +296,7 @@ START_TEST(threads_enter_the_loop)
 }
 END_TEST
 
-/* ---- callbacks ------------------------------------------------------------------- */
+/* ---- callbacks ---------------------------------------------------------- */
 
 /* A library with one callback, called by a thread of its own or by us. */
 struct library {
@@ -406,7 +406,7 @@ START_TEST(else_the_callback_decides)
 }
 END_TEST
 
-/* ---- contracts --------------------------------------------------------------------- */
+/* ---- contracts ---------------------------------------------------------- */
 
 static belay_loop *shared_loop;
 

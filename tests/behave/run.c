@@ -165,7 +165,7 @@ START_TEST(a_thread_of_a_task_has_its_own)
 }
 END_TEST
 
-/* ---- belay_main: the exit status ----------------------------------------- */
+/* ---- belay_main: the exit status ---------------------------------------- */
 
 static int
 main_gives_7(void)
@@ -214,7 +214,7 @@ START_TEST(a_failure_is_explained)
 }
 END_TEST
 
-/* ---- belay_main: signals -------------------------------------------------- */
+/* ---- belay_main: signals ------------------------------------------------ */
 
 BELAY_TASK(ends_when_asked)
 {
@@ -425,7 +425,7 @@ START_TEST(quit_shows_the_tasks)
 }
 END_TEST
 
-/* ---- contracts ------------------------------------------------------------ */
+/* ---- contracts ---------------------------------------------------------- */
 
 BELAY_TASK(mains_inside)
 {

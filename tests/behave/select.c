@@ -7,7 +7,7 @@
 
 typedef BELAY_CHAN(long) long_chan;
 
-/* ---- fairness --------------------------------------------------------------- */
+/* ---- fairness ------------------------------------------------------------ */
 
 enum { ROUNDS = 30000, CHANNELS = 3 };
 
@@ -49,7 +49,7 @@ START_TEST(ready_cases_share_evenly)
 }
 END_TEST
 
-/* ---- a ring of selects ---------------------------------------------------------- */
+/* ---- a ring of selects --------------------------------------------------- */
 
 enum { STATIONS = 5, VALUES = 4000 };
 
@@ -133,7 +133,7 @@ START_TEST(selects_lose_nothing)
 }
 END_TEST
 
-/* ---- deadlines against values ---------------------------------------------------- */
+/* ---- deadlines against values -------------------------------------------- */
 
 BELAY_TASK(hurried_sender, (long_chan *, ch), (long, n), (long *, sent))
 {

@@ -116,13 +116,13 @@ visits(bool post, bool enter, bool cancels)
 }
 
 BELAY_TEST(rule_17_a_post_is_joined_or_refused, .strategy = BELAY_EXHAUSTIVE,
-    .atomic = true)
+    .preemptions = 3, .atomic = true)
 {
     visits(true, false, false);
 }
 
 BELAY_TEST(rule_17_an_entry_has_an_outcome, .strategy = BELAY_EXHAUSTIVE,
-    .atomic = true)
+    .preemptions = 3, .atomic = true)
 {
     visits(false, true, false);
 }
@@ -149,7 +149,7 @@ BELAY_TEST(posts_without_memory, .atomic = true, .schedules = 300,
     visits(true, true, false);
 }
 
-/* ---- the thread outlives the runtime -------------------------------------- */
+/* ---- the thread outlives the runtime ------------------------------------ */
 
 BELAY_TASK(receives, (struct hall *, h))
 {
@@ -174,7 +174,7 @@ BELAY_TEST(a_runtime_waits_for_visitors, .atomic = true, .threads = true,
     runtime_ends();
 }
 
-/* ---- sources ---------------------------------------------------------------- */
+/* ---- sources ------------------------------------------------------------ */
 
 static void
 gives_back(void *arg)
@@ -210,7 +210,7 @@ BELAY_TEST(the_last_handle_is_a_deadlock, .strategy = BELAY_EXHAUSTIVE,
     bly_os_thread_join(&h.threads[0]);
 }
 
-/* ---- callbacks ---------------------------------------------------------------- */
+/* ---- callbacks ---------------------------------------------------------- */
 
 struct bridge {
     struct bly_thread thread;

@@ -39,7 +39,7 @@ fill(struct book *b, int i, size_t cap, int first)
             book_sent(b, belay_try_send(&b->ch[i], first), first), 0);
 }
 
-/* ---- two things happen to a select ------------------------------------------ */
+/* ---- two things happen to a select --------------------------------------- */
 
 enum happening {
     WAKE_IN, WAKE_OUT, CANCEL, TIMEOUT, AFTER, CLOSE_IN, CLOSE_OUT, STOPPED,
@@ -147,7 +147,7 @@ BELAY_TEST(two_happen_to_a_select_of_two_slots,
     two_happen(2);
 }
 
-/* ---- selects among themselves ------------------------------------------------ */
+/* ---- selects among themselves -------------------------------------------- */
 
 /* Sends on a and receives from b, whichever comes first, named either way. */
 BELAY_TASK(both_ways, (struct book *, b), (int, a), (int, c), (int, value),
@@ -291,7 +291,7 @@ BELAY_TEST(two_selects_meet_at_each_access, .strategy = BELAY_EXHAUSTIVE,
     book_close(&b);
 }
 
-/* ---- who is picked --------------------------------------------------------------- */
+/* ---- who is picked ------------------------------------------------------- */
 
 static int
 pick_of_three(struct book *b)
@@ -334,7 +334,7 @@ BELAY_TEST(the_third_ready_case_may_be_picked, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK(pick_of_three(&b) != 2);
 }
 
-/* ---- single cases ------------------------------------------------------------------ */
+/* ---- single cases -------------------------------------------------------- */
 
 BELAY_TEST(what_is_not_named_never_happens, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -443,7 +443,79 @@ BELAY_TEST(one_channel_in_two_cases, .strategy = BELAY_EXHAUSTIVE)
     book_close(&b);
 }
 
-/* ---- rule 16 ------------------------------------------------------------------------ */
+/* ---- children ------------------------------------------------------------ */
+
+BELAY_TASK(child, (int, result))
+{
+    BELAY_TRY(belay_sleep(BELAY_MS(belay_test_choose(2))));
+    return result;
+}
+
+/* Children and values come through one select, each once. */
+static void
+children_and_values(unsigned worker)
+{
+    int r, v, which, err, values = 0, seen[3] = {0};
+    belay_done done;
+    struct book b;
+    int_chan in;
+
+    if (book_open(&b, belay_test_choose(2), 1) < 0)
+        return;
+    in = b.ch[0];
+    BELAY_SCOPE_CATCH(s, &err, .policy = BELAY_COLLECT) {
+        belay_spawn_with(s, (.tagged = true, .tag = 1, .worker = worker),
+            child, 0);
+        belay_spawn_with(s, (.tagged = true, .tag = 2, .worker = worker),
+            child, -EIO);
+        belay_spawn_with(s, (.producer_of = in.base, .worker = worker),
+            send_one, &b, 0, 5);
+        belay_scope *kids = s;
+
+        while (v = NOTHING, (which = belay_select(&r, BELAY_NEXT(kids, &done),
+                                 BELAY_RECV(&in, &v))) >= 0) {
+            if (which == 1 && book_got(&b, r, v) == 1) {
+                values++;
+            } else if (which == 1) {
+                in.base = NULL;
+            } else if (r == 0) {
+                kids = NULL;
+            } else {
+                BELAY_CHECK_EQ(r, 1);
+                seen[done.tag]++;
+                BELAY_CHECK(belay_test_disturbed() ||
+                    done.err == (done.tag == 1 ? 0 : -EIO));
+            }
+        }
+        BELAY_CHECK(which == -EINVAL || belay_test_disturbed());
+    }
+    if (!belay_test_disturbed()) {
+        BELAY_CHECK_EQ(values, 1);
+        BELAY_CHECK(seen[1] == 1 && seen[2] == 1);
+        BELAY_CHECK_EQ(err, 0);
+    }
+    book_close(&b);
+}
+
+BELAY_TEST(children_come_through_a_select, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1)
+{
+    children_and_values(0);
+}
+
+BELAY_TEST(children_come_until_cancelled, .cancel_everywhere = true,
+    .fail_allocs = true, .schedules = 300)
+{
+    children_and_values(0);
+}
+
+BELAY_TEST(children_come_from_another_worker, .workers = 2, .atomic = true,
+    .schedules = 3000)
+{
+    children_and_values(2);
+}
+
+/* ---- rule 16 ------------------------------------------------------------- */
 
 BELAY_TASK(waits_on, (struct book *, b), (bool, minds))
 {

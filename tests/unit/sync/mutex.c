@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Inside the mutex: what its word says, and which runtime it belongs to. */
+#include "sync/mutex.h"
+
 #include <belay/run.h>
 #include <belay/sync.h>
 
 #include "core/rt.h"
-#include "sync/mutex.h"
 
 #include <check.h>
 #include <pthread.h>
