@@ -225,10 +225,11 @@ bly_rt_close(struct bly_rt *rt)
     bly_fork_closed();
     bly_monitor_stop(rt);
     rt_stop_threads(rt, rt->count);
-    bly_monitor_free(rt);
-    /* What a late message lies in may wait for the message to free it. */
+    /* What a late message lies in may wait for the message to free it; the
+     * monitor's go with the monitor. */
     for (i = 0; i < rt->count; i++)
         bly_sched_drain(&rt->workers[i]);
+    bly_monitor_free(rt);
     for (i = 0; i < rt->count; i++) {
         rt->driver->close(&rt->workers[i]);
         rt_worker_fini(&rt->workers[i]);
