@@ -78,7 +78,11 @@ belay_shield_open(belay_block *p, belay_dur max, const belay_site *site)
 
     if (max <= 0)
         bly_misuse(site, "a shield needs a limit above zero");
-    t = block_push(b, BLY_NODE_SHIELD, "a shield", site);
+    /* A cut that comes later must find it, to start its clock. */
+    t = bly_must_self("a shield", site);
+    if (t->shard == NULL)
+        (void)bly_task_link(t);
+    (void)block_push(b, BLY_NODE_SHIELD, "a shield", site);
     b->timer.fire = block_timer_fire;
     b->value = (const void *)(intptr_t)max;
     t->slow |= BLY_SLOW_STALE;

@@ -47,8 +47,9 @@
 
 enum { CANCEL_AHEAD = 4 };
 
-int
-bly_cut_code(struct bly_node *n, struct bly_node **decider)
+BLY_INLINE int
+cancel_code(struct bly_node *n, struct bly_node *except,
+    struct bly_node **decider)
 {
     struct bly_task *self = n != NULL ? n->task : NULL;
     bool hidden = false;
@@ -57,7 +58,8 @@ bly_cut_code(struct bly_node *n, struct bly_node **decider)
     for (; n != NULL; n = n->up) {
         int cut = bly_load(&n->cut); /* pairs with bly_cut */
 
-        if (cut != 0 && (!hidden || n->kind == BLY_NODE_SHIELD)) {
+        if (cut != 0 && n != except &&
+            (!hidden || n->kind == BLY_NODE_SHIELD)) {
             /* The failure of an ancestor is its own; we are cancelled. */
             code = n->kind == BLY_NODE_TASK && n->task != self ? -ECANCELED
                                                                 : cut;
@@ -68,6 +70,18 @@ bly_cut_code(struct bly_node *n, struct bly_node **decider)
             hidden = true;
     }
     return code;
+}
+
+int
+bly_cut_code(struct bly_node *n, struct bly_node **decider)
+{
+    return cancel_code(n, NULL, decider);
+}
+
+int
+bly_cut_code_but(struct bly_node *n, struct bly_node *except)
+{
+    return cancel_code(n, except, NULL);
 }
 
 bool
@@ -90,7 +104,7 @@ cancel_is_outside(struct bly_task *t, struct bly_node *decider)
     for (n = t->node; n != &t->base; n = n->up)
         if (n == decider)
             return false;
-    return decider != &t->base;
+    return decider != &t->base || (t->flags & BLY_TASK_UNWANTED) != 0;
 }
 
 /* Marks deadlines on the path that have passed, though their timers have not

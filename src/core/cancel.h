@@ -53,6 +53,8 @@ bly_shard_init(struct bly_shard *sh, struct bly_scope *s, struct bly_worker *w)
 /* The cut for a position in the tree: walks up from n.  *decider (if wanted)
  * is the node that decided; untouched if there is none. */
 int bly_cut_code(struct bly_node *n, struct bly_node **decider);
+/* The same as if `except' were not cut. */
+int bly_cut_code_but(struct bly_node *n, struct bly_node *except);
 bool bly_node_stopped(struct bly_node *n);
 
 /* Starts the clock of a shield; if it hides a cut, or in any case. */

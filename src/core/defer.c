@@ -46,7 +46,7 @@ belay_defer(belay_scope *p, belay_defer_fn *fn, void *arg)
     return 0;
 }
 
-int
+void
 bly_scope_run_defers(struct bly_scope *s)
 {
     static const belay_site site = {
@@ -55,7 +55,6 @@ bly_scope_run_defers(struct bly_scope *s)
     struct bly_task *t = s->node.task;
     struct bly_defer *d;
     belay_block shield;
-    int first = 0;
 
     belay_shield_open(&shield,
         s->cleanup > 0 ? s->cleanup : BELAY_S(DEFER_CLEANUP_S), &site);
@@ -69,13 +68,11 @@ bly_scope_run_defers(struct bly_scope *s)
         if (r < 0) {
             belay_done done = {.err = r, .name = "deferred call"};
 
-            bly_scope_failed(s, &done, true);
-            if (first == 0)
-                first = r;
+            (void)bly_scope_failed(s, &done,
+                1u << BLY_FIRST_RESULT | 1u << BLY_FIRST_UNTOLD);
         }
     }
     belay_block_close(&shield);
-    return first;
 }
 
 void *

@@ -46,6 +46,10 @@ bly_scope_cut(struct bly_scope *s, int code, const belay_site *site,
 void
 bly_task_fail(struct bly_task *t, int code)
 {
+    if (t->flags & BLY_TASK_UNWANTED) { /* cut, but it had not failed yet */
+        t->flags &= (uint16_t)~BLY_TASK_UNWANTED;
+        bly_store_relaxed(&t->base.cut, code);
+    }
     t->slow |= BLY_SLOW_STALE;
     bly_cut(&t->base, code);
 }
@@ -56,12 +60,16 @@ belay_take_failure(void)
     struct bly_task *t = bly_must_self("belay_take_failure", NULL);
     int code = t->base.cut;
 
-    if (code != 0) {
+    if (code == 0 || (t->flags & BLY_TASK_UNWANTED))
+        return 0;
+    if (bly_ready_unwanted(t)) {
+        t->flags |= BLY_TASK_UNWANTED;
+        bly_store_relaxed(&t->base.cut, -ECANCELED);
+    } else {
         bly_store_relaxed(&t->base.cut, 0);
-        t->slow |= BLY_SLOW_STALE;
-        (void)bly_fetch_add(&t->worker->rt->epoch, 1u); /* pairs with
-                                                          * bly_enter */
     }
+    t->slow |= BLY_SLOW_STALE;
+    (void)bly_fetch_add(&t->worker->rt->epoch, 1u); /* pairs with bly_enter */
     return code;
 }
 
@@ -99,24 +107,29 @@ bly_keep_free(struct bly_keep *list)
     }
 }
 
-void
-bly_scope_failed(struct bly_scope *s, const belay_done *done, bool delivered)
+uint32_t
+bly_scope_failed(struct bly_scope *s, const belay_done *done, unsigned kinds)
 {
     struct bly_ext *x = bly_scope_ext(s);
     int32_t none = 0;
+    uint32_t number;
+    int i;
 
-    if (!delivered)
-        (void)bly_cas(&s->result, &none, done->err); /* pairs with
+    if (x == NULL) {
+        if (kinds != 0)
+            (void)bly_cas(&s->result, &none, done->err); /* pairs with
                                                           * scope_result */
-    if (x == NULL)
-        return;
+        return 0;
+    }
     bly_lock(&x->lock);
-    if (x->nerrors < BLY_SCOPE_ERRORS)
-        x->errors[x->nerrors] = *done;
-    x->nerrors++;
-    if (!delivered && x->undelivered == 0)
-        x->undelivered = done->err;
+    number = ++x->nerrors;
+    if (number <= BLY_SCOPE_ERRORS)
+        x->errors[number - 1] = *done;
+    for (i = 0; i < BLY_FIRST_KINDS; i++)
+        if (kinds & 1u << i)
+            bly_first_keep(&x->first[i], done->err, number);
     bly_unlock(&x->lock);
+    return number;
 }
 
 size_t
@@ -144,61 +157,85 @@ belay_scope_errors(belay_scope *p, belay_done *out, size_t n)
 /* How one child ended, while the steps below look at it. */
 struct finish {
     struct bly_scope *s; /* what policies go by; not the daemons' inner one */
+    struct bly_task *t;  /* NULL: it never ran */
     belay_done done;
-    bool real;     /* a failure that is not just a delivered cut */
-    bool captured; /* somebody has been told */
-    bool ruled;    /* .on_done has failed the scope */
+    bool real;   /* a failure that is not just a delivered cut */
+    bool told;   /* somebody knows: a catch, the spawner, .on_done */
+    bool tagged; /* belay_next may tell it */
+    bool daemon;
+    bool ruled;  /* .on_done has failed the scope */
+    uint32_t number; /* of a failure that belay_next has to tell */
 };
 
-/* One who runs in a race (first-ok, first-done) has ended: true if that decides
- * it.  What counts of a failure is left in x->loss, until somebody wins. */
-static bool
-finish_race(struct bly_task *t, struct finish *f)
+static void
+finish_cut(struct finish *f, const char *verb)
 {
-    struct bly_scope *s = f->s;
-    struct bly_ext *x = bly_scope_has_ext(s);
-    bool done = s->policy == BELAY_FIRST_DONE, first = false, lost = false;
-    bool failed = f->real && !f->captured;
+    char why[80];
+
+    snprintf(why, sizeof why, "task '%s' %s%s%s", f->done.name, verb,
+        f->real ? ": " : "", f->real ? belay_strerror(f->done.err) : "");
+    bly_scope_cut(f->s, -ECANCELED,
+        f->t != NULL ? f->t->base.site : f->s->node.site, why);
+}
+
+/*
+ * One who runs in a race (first-ok, first-done) has ended, or could not even
+ * start.  A failure decides first-done, whoever was told of it, and counts if
+ * nobody was.  It never decides first-ok, and counts if in the end nobody has
+ * won: a race that is lost is no success, even if each failure is known.
+ */
+static void
+finish_race(struct finish *f, struct bly_ext *x)
+{
+    bool done = f->s->policy == BELAY_FIRST_DONE;
+    bool ok = f->done.err >= 0, first = false;
+    unsigned kinds = 0;
 
     bly_lock(&x->lock);
-    if (f->done.err >= 0) {
-        lost = x->won || (done && x->loss != 0);
-        first = !lost;
-        x->won = x->won || first;
-    } else if (failed && !x->won && x->loss == 0) {
-        x->loss = f->done.err;
-        first = done;
+    if (ok || (f->real && done)) {
+        first = !x->decided;
+        x->decided = true;
+        x->won = x->won || (ok && first);
     }
     bly_unlock(&x->lock);
-    if (lost && t->extra != NULL && t->extra->discard != NULL)
-        t->extra->discard(bly_task_args(t));
-    if (failed)
-        bly_scope_failed(s, &f->done, true);
-    return first;
+    if (ok && !first && f->t->extra != NULL && f->t->extra->discard != NULL)
+        f->t->extra->discard(bly_task_args(f->t));
+    if (f->real && done && first && !f->told)
+        kinds = 1u << BLY_FIRST_RESULT |
+            (unsigned)!f->tagged << BLY_FIRST_UNTOLD;
+    else if (f->real && !done)
+        kinds = 1u << BLY_FIRST_LOSS |
+            (unsigned)!(f->told || f->tagged) << BLY_FIRST_LOSS_UNTOLD;
+    if (f->real && (!f->told || kinds != 0)) {
+        uint32_t number = bly_scope_failed(f->s, &f->done, kinds);
+
+        if (f->tagged && kinds != 0)
+            f->number = number;
+    }
+    if (first)
+        finish_cut(f, "came first");
 }
 
 static void
-finish_policy(struct bly_task *t, struct finish *f)
+finish_policy(struct finish *f)
 {
     struct bly_scope *s = f->s;
-    char why[80];
+    bool now = s->policy != BELAY_COLLECT || f->daemon || f->ruled;
+    struct bly_ext *x;
+    unsigned kinds;
 
-    if (s->policy >= BELAY_FIRST_OK && !(t->flags & BLY_TASK_DAEMON) &&
-        !f->ruled) {
-        if (!finish_race(t, f))
-            return;
-        snprintf(why, sizeof why, "task '%s' came first", f->done.name);
-        bly_scope_cut(s, -ECANCELED, s->node.site, why);
+    if (s->policy >= BELAY_FIRST_OK && !f->daemon && !f->ruled &&
+        (x = bly_scope_ext(s)) != NULL) {
+        finish_race(f, x);
         return;
     }
-    if (!f->real || f->captured)
+    if (!f->real || f->told)
         return;
-    bly_scope_failed(s, &f->done, false);
-    if (s->policy != BELAY_COLLECT || (t->flags & BLY_TASK_DAEMON)) {
-        snprintf(why, sizeof why, "task '%s' failed: %s", f->done.name,
-            belay_strerror(f->done.err));
-        bly_scope_cut(s, -ECANCELED, t->base.site, why);
-    }
+    kinds = (unsigned)(now || !f->tagged) << BLY_FIRST_RESULT |
+        (unsigned)(f->ruled || !f->tagged) << BLY_FIRST_UNTOLD;
+    f->number = bly_scope_failed(s, &f->done, kinds);
+    if (now)
+        finish_cut(f, f->t != NULL ? "failed" : "could not start");
 }
 
 static void
@@ -209,12 +246,12 @@ finish_on_done(struct finish *f)
         &f->done);
 
     if (verdict == BELAY_DROP || verdict == BELAY_QUIT)
-        f->captured = true;
+        f->told = true;
     if (verdict == BELAY_QUIT)
         belay_stop_at((belay_scope *)(void *)s, s->node.site,
             "task '%s' asked for it", f->done.name);
     if (verdict < 0) {
-        f->captured = false;
+        f->told = false;
         f->real = f->ruled = true;
         f->done.err = verdict;
     }
@@ -222,16 +259,14 @@ finish_on_done(struct finish *f)
 
 /* Hands a tagged child to belay_next. */
 static void
-finish_tagged(struct bly_task *t, struct finish *f)
+finish_tagged(struct finish *f, struct bly_ext *x, struct bly_done_entry *e)
 {
-    struct bly_ext *x = bly_scope_has_ext(f->s);
-    struct bly_done_entry *e = t->extra->entry;
     struct bly_link *l;
 
     e->done = f->done;
-    e->real = f->real;
+    e->number = f->number;
     bly_lock(&x->lock);
-    x->tagged--;
+    x->tagged -= f->t != NULL;
     bly_list_push(&x->done, &e->link);
     l = bly_list_first(&x->nexters);
     while (l != NULL) {
@@ -245,23 +280,20 @@ finish_tagged(struct bly_task *t, struct finish *f)
         l = bly_list_first(&x->nexters);
     }
     bly_unlock(&x->lock);
-    t->extra->entry = NULL;
 }
 
 static void
-finish_extra(struct bly_task *t, struct finish *f)
+finish_extra(struct finish *f, struct bly_extra *e)
 {
-    struct bly_extra *e = t->extra;
-
+    f->done.tag = e->tag;
+    f->tagged = e->entry != NULL;
     if (e->outcome != NULL) {
         e->outcome->err = f->done.err;
         e->outcome->why = f->done.why;
-        f->captured = true;
+        f->told = true;
     }
-    if (e->ready != NULL && bly_ready_ended(t, f->done.err))
-        f->captured = true;
-    if (e->entry != NULL && f->s->policy != BELAY_FAIL_FAST)
-        f->captured = true;
+    if (e->ready != NULL && bly_ready_ended(f->t, f->done.err))
+        f->told = true;
     if (e->post != NULL)
         bly_post_ended(e->post, f->done.err);
 }
@@ -284,6 +316,18 @@ finish_wants_text(struct bly_task *t, struct bly_scope *s)
     return wanted;
 }
 
+/* A cut from outside that t was told of, and passed on, is no failure. */
+static bool
+finish_is_real(struct bly_task *t, int r)
+{
+    if (r >= 0)
+        return false;
+    if (t->base.cut != 0 && !(t->flags & BLY_TASK_UNWANTED))
+        return true;
+    return !((r == -ECANCELED && (t->delivered & 1)) ||
+        (r == -ETIME && (t->delivered & 2)));
+}
+
 static BLY_NOINLINE void
 finish_slow(struct bly_task *t, int r)
 {
@@ -292,32 +336,29 @@ finish_slow(struct bly_task *t, int r)
         .s = in->flags & BLY_SCOPE_DAEMONS
             ? BLY_CONTAINER(in->node.up, struct bly_scope, node)
             : in,
+        .t = t,
         .done = {.err = r, .name = t->name},
+        .real = finish_is_real(t, r),
+        .daemon = (t->flags & BLY_TASK_DAEMON) != 0,
     };
 
-    if (r < 0)
-        f.real = t->base.cut != 0 ||
-            !((r == -ECANCELED && (t->delivered & 1)) ||
-                (r == -ETIME && (t->delivered & 2)));
     if (f.real && finish_wants_text(t, f.s)) {
         char *why = bly_why_copy(t, r);
 
         f.done.why = bly_scope_keep_text(f.s, why);
         bly_free(why);
     }
-    if (t->extra != NULL) {
-        f.done.tag = t->extra->tag;
-        finish_extra(t, &f);
-    }
+    if (t->extra != NULL)
+        finish_extra(&f, t->extra);
     if (f.s->on_done != NULL)
         finish_on_done(&f);
-    finish_policy(t, &f);
-    if (t->extra != NULL) {
-        if (t->extra->entry != NULL)
-            finish_tagged(t, &f);
-        if (t->extra->producers != NULL)
-            t->extra->producers->end(t->extra->producers,
-                f.real ? f.done.err : 0);
+    finish_policy(&f);
+    if (f.tagged) {
+        finish_tagged(&f, bly_scope_has_ext(f.s), t->extra->entry);
+        t->extra->entry = NULL;
+    }
+    if (t->extra != NULL && t->extra->producers != NULL) {
+        t->extra->producers->end(t->extra->producers, r < 0 ? r : 0);
         t->extra->producers = NULL;
     }
     if (f.s->budget != NULL)
@@ -352,7 +393,7 @@ bly_task_finish(struct bly_task *t, int r)
 
     if (BLY_UNLIKELY(t->node != &t->base))
         finish_left_open(t);
-    if (BLY_UNLIKELY(t->base.cut != 0))
+    if (BLY_UNLIKELY(t->base.cut != 0) && !(t->flags & BLY_TASK_UNWANTED))
         r = t->base.cut;
     if (BLY_UNLIKELY(r < 0 || s->special ||
             (t->flags & (BLY_TASK_SPECIAL | BLY_TASK_COUNTED)) != 0))
@@ -373,46 +414,47 @@ bly_task_finish(struct bly_task *t, int r)
     finish_count_down(w, s);
 }
 
+/* The code of a cut is nobody's failure, as long as it is s that is cut: a
+ * spawn may as well have been cut inside s, or find it over. */
+static bool
+finish_is_cut(struct bly_scope *s, int code)
+{
+    return (code == -ECANCELED || code == -ETIME) &&
+        bly_cut_code(&s->node, NULL) != 0;
+}
+
 void
 bly_scope_never_ran(struct bly_scope *s, const belay_spawn_opts *o,
     const char *name, int code)
 {
-    belay_done done = {.err = code, .name = name};
-    struct bly_producers *p;
-    struct bly_ext *x;
-    struct bly_done_entry *e;
+    struct finish f = {
+        .s = s,
+        .done = {.err = code, .name = name},
+        .real = !finish_is_cut(s, code),
+    };
+    struct bly_done_entry *e = NULL;
 
     if (o != NULL && o->producer_of != NULL) { /* it has ended, then */
-        p = (struct bly_producers *)(void *)o->producer_of;
+        struct bly_producers *p =
+            (struct bly_producers *)(void *)o->producer_of;
+
         p->add(p);
         p->end(p, code);
     }
     if (o != NULL && o->outcome != NULL) {
         o->outcome->err = code;
         o->outcome->why = NULL;
-        return;
+        f.told = true;
     }
-    if (o != NULL && o->ready)
-        return; /* the spawner is told by the result */
-    if (o != NULL && o->tagged && (x = bly_scope_ext(s)) != NULL &&
-        (e = bly_zalloc(sizeof *e)) != NULL) {
-        done.tag = o->tag;
-        e->done = done;
-        bly_lock(&x->lock);
-        bly_list_push(&x->done, &e->link);
-        bly_unlock(&x->lock);
-        return;
+    if (o != NULL) {
+        f.told = f.told || o->ready; /* the spawner has the result */
+        f.daemon = o->daemon;
+        f.done.tag = o->tag;
+        if (o->tagged && bly_scope_ext(s) != NULL)
+            e = bly_zalloc(sizeof *e);
+        f.tagged = e != NULL;
     }
-    if (code == -ECANCELED || code == -ETIME)
-        return; /* the cut is known already */
-    x = s->policy >= BELAY_FIRST_OK ? bly_scope_has_ext(s) : NULL;
-    if (x != NULL) {
-        bly_lock(&x->lock);
-        if (!x->won && x->loss == 0)
-            x->loss = code;
-        bly_unlock(&x->lock);
-    }
-    bly_scope_failed(s, &done, x != NULL);
-    if (s->policy == BELAY_FAIL_FAST || s->policy == BELAY_FIRST_DONE)
-        bly_scope_cut(s, -ECANCELED, s->node.site, "a spawn failed");
+    finish_policy(&f);
+    if (e != NULL)
+        finish_tagged(&f, bly_scope_has_ext(s), e);
 }

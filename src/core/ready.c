@@ -136,8 +136,10 @@ ready_abort(struct bly_waiter *w)
     /* Once only; the wake-up comes with the child's end, or from ready. */
     if (!r->cut && !r->answered) {
         r->cut = true;
-        if (r->child != NULL)
-            bly_task_fail(r->child, -ECANCELED);
+        if (r->child->base.cut == 0) {
+            r->child->flags |= BLY_TASK_UNWANTED;
+            bly_cut(&r->child->base, -ECANCELED);
+        }
     }
     return BLY_ABORT_PENDING;
 }
@@ -200,8 +202,8 @@ belay_ready(int value)
 
     if (value < 0)
         bly_misuse(t->base.site, "belay_ready with %d: a value is >= 0", value);
-    if (r == NULL || r->answered)
-        return; /* not asked for, or said already: harmless */
+    if (r == NULL || r->cut)
+        return; /* not asked for, said already, or not wanted any more */
     r->ready = true;
     t->extra->ready = NULL;
     ready_answer(r, value);
@@ -214,10 +216,24 @@ bly_ready_ended(struct bly_task *t, int result)
 
     t->extra->ready = NULL;
     ready_answer(r, result >= 0 ? -EPROTO : result);
-    return true;
+    return !r->cut; /* then it returns the cut, and nobody this failure */
+}
+
+bool
+bly_ready_unwanted(struct bly_task *t)
+{
+    return t->extra != NULL && t->extra->ready != NULL && t->extra->ready->cut;
 }
 
 /* ---- belay_next --------------------------------------------------------- */
+
+/* Rule 14: a cut of s itself does not end the wait; one from outside does, and
+ * so does a deadline around this call. */
+static int
+next_cut(struct bly_scope *s, struct bly_task *t)
+{
+    return bly_cut_code_but(t->node, &s->node);
+}
 
 static enum bly_abort
 next_abort(struct bly_waiter *w)
@@ -226,8 +242,7 @@ next_abort(struct bly_waiter *w)
     struct bly_ext *x = bly_scope_has_ext(s);
     enum bly_abort answer = BLY_ABORT_PENDING;
 
-    /* Rule 14: a cut of s itself does not end the wait. */
-    if (bly_cut_code(s->node.up, NULL) == 0)
+    if (next_cut(s, w->task) == 0)
         return BLY_ABORT_PENDING;
     bly_lock(&x->lock);
     if (bly_linked(&w->link)) {
@@ -266,7 +281,7 @@ belay_next(belay_scope *p, belay_done *done)
     if (s->magic != BLY_SCOPE_MAGIC || s->node.task != t)
         bly_misuse(t->base.site, "belay_next on a scope of another task");
     r = bly_enter(&t, "belay_next", s->node.site);
-    if (r < 0 && bly_cut_code(s->node.up, NULL) != 0)
+    if (r < 0 && (r = next_cut(s, t)) < 0)
         return r;
     x = bly_scope_ext(s);
     if (x == NULL)
@@ -281,9 +296,8 @@ belay_next(belay_scope *p, belay_done *done)
         bly_waiter_init(&w, t, &next_kind, s, s->node.site);
         bly_list_push(&x->nexters, &w.link);
         bly_unlock(&x->lock);
-        r = bly_wait(&w);
-        if (r < 0)
-            return r;
+        if (bly_wait(&w) < 0)
+            return next_cut(s, t);
     }
     if (r == 1) {
         *done = e->done;

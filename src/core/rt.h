@@ -50,6 +50,7 @@ struct bly_worker {
     uint32_t free_count;
     uint32_t ready_count;
     bool starved;         /* there was no stack for the last pick */
+    bool look;            /* a slice is used up: look outside */
     int64_t now;          /* as of the last look outside */
     uint32_t coarse;      /* atomic: the same in milliseconds */
     struct bly_stack *dead;  /* left by a task that ended, for the loop */

@@ -229,12 +229,15 @@ sched_pick(struct bly_worker *w)
 {
     struct bly_task *t;
 
-    if (BLY_UNLIKELY(++w->picks >= BLY_POLL_EVERY)) {
-        w->picks = 0;
+    if (BLY_UNLIKELY(++w->picks >= BLY_POLL_EVERY || w->look)) {
         bly_sched_poll(w);
-        t = bly_runq_steal(&w->runq);
-        if (t != NULL)
-            return t;
+        w->look = false;
+        if (w->picks >= BLY_POLL_EVERY) {
+            w->picks = 0;
+            t = bly_runq_steal(&w->runq);
+            if (t != NULL)
+                return t;
+        }
     }
     t = sched_shift(w);
     if (t == NULL)
@@ -248,7 +251,7 @@ sched_quick(struct bly_worker *w)
 {
     struct bly_task *t = w->ready_head;
 
-    if (BLY_UNLIKELY(t == NULL || ++w->picks >= BLY_POLL_EVERY))
+    if (BLY_UNLIKELY(t == NULL || ++w->picks >= BLY_POLL_EVERY || w->look))
         return NULL;
     if (BLY_UNLIKELY(!(t->flags & BLY_TASK_STARTED)))
         return NULL;
@@ -325,16 +328,8 @@ bly_sched_give_way(struct bly_worker *w)
 void
 bly_sched_slice_end(struct bly_worker *w)
 {
-    w->picks = BLY_POLL_EVERY;
+    w->look = true;
     bly_sched_yield(w);
-}
-
-/* Makes t the running task of w, which it belongs to from now on. */
-void
-bly_sched_adopt(struct bly_worker *w, struct bly_task *t)
-{
-    bly_store_relaxed(&t->worker, w);
-    t->flags |= BLY_TASK_STARTED;
 }
 
 /* 0: a normal one. */

@@ -16,7 +16,13 @@ void bly_sched_slice_end(struct bly_worker *w);
 /* Queues a started or pinned task on its worker.  Any thread. */
 void bly_sched_ready(struct bly_task *t);
 /* t belongs to w from now on. */
-void bly_sched_adopt(struct bly_worker *w, struct bly_task *t);
+BLY_INLINE void
+bly_sched_adopt(struct bly_worker *w, struct bly_task *t)
+{
+    bly_store_relaxed(&t->worker, w);
+    t->flags |= BLY_TASK_STARTED;
+}
+
 /* Runs tasks until rt->done; the body of every worker's thread. */
 void bly_sched_loop(struct bly_worker *w);
 /* Takes in messages, timers and completions. */

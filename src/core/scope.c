@@ -40,12 +40,6 @@ _Static_assert(sizeof(struct bly_scope) <= sizeof(belay_scope),
     "belay_scope is too small");
 _Static_assert(offsetof(struct bly_scope, live) == 0, "the loop condition");
 
-struct bly_scope *
-bly_task_scope(struct bly_task *t)
-{
-    return BLY_CONTAINER(t->base.up, struct bly_scope, node);
-}
-
 /* ---- counting ----------------------------------------------------------- */
 
 bool
@@ -146,6 +140,8 @@ scope_options(struct bly_scope *s, const belay_scope_opts *o,
     s->cleanup = o->cleanup;
     if (o->local)
         s->flags |= BLY_SCOPE_LOCAL;
+    s->special = o->local || o->limit != 0 || o->on_done != NULL ||
+        o->policy >= BELAY_FIRST_OK;
     if (o->timeout != 0)
         s->node.when = bly_time_add(bly_os_now(), o->timeout);
     if (o->deadline != 0 && o->deadline < s->node.when)
@@ -169,9 +165,13 @@ scope_options(struct bly_scope *s, const belay_scope_opts *o,
 }
 
 /* The budget in force where t stands. */
-static struct bly_budget *
-scope_budget_above(struct bly_node *n)
+BLY_INLINE struct bly_budget *
+scope_budget_above(struct bly_task *t)
 {
+    struct bly_node *n = t->node;
+
+    if (BLY_LIKELY(n == &t->base))
+        return bly_task_scope(t)->budget;
     for (; n != NULL; n = n->up)
         if (n->kind == BLY_NODE_SCOPE)
             return BLY_CONTAINER(n, struct bly_scope, node)->budget;
@@ -182,20 +182,21 @@ void
 belay_scope_open(belay_scope *p, const belay_scope_opts *opts,
     const belay_site *site)
 {
-    struct bly_task *t = bly_must_self("opening a scope", site);
+    struct bly_task *t = bly_self();
     struct bly_scope *s = bly_scope_of(p);
 
+    if (BLY_UNLIKELY(t == NULL))
+        t = bly_must_self("opening a scope", site);
     if (BLY_UNLIKELY(t->shard == NULL))
         (void)bly_task_link(t);
     bly_frames_left(t, site);
     bly_scope_init(s, t, t->node, site);
     s->frame_end = BLY_FRAME_END();
-    s->budget = scope_budget_above(t->node);
+    s->budget = scope_budget_above(t);
     t->node = &s->node;
     if (opts != NULL)
         scope_options(s, opts, t->worker);
-    s->special = s->budget != NULL || s->limit != 0 || s->on_done != NULL ||
-        s->policy >= BELAY_FIRST_OK || (s->flags & BLY_SCOPE_LOCAL) != 0;
+    s->special = s->special || s->budget != NULL;
 }
 
 struct bly_ext *
@@ -340,18 +341,21 @@ scope_result(struct bly_scope *s, struct bly_ext *x)
 {
     int r = bly_load_acquire(&s->result); /* pairs with bly_scope_failed */
     struct bly_task *t = s->node.task;
+    struct bly_node *decider = NULL;
 
+    if (r == 0 && x != NULL)
+        r = x->first[BLY_FIRST_RESULT].code;
     if (r != 0)
         return r;
-    if (x != NULL && (x->won || x->loss != 0))
-        return x->won ? 0 : x->loss;
-    if (!t->slow && t->cut == 0 && t->node == &s->node &&
-        t->seen == bly_load_relaxed(&t->worker->rt->epoch))
-        r = 0;
-    else
-        r = bly_cut_code(&s->node, NULL);
+    if (x != NULL && x->won)
+        return 0;
+    if (t->slow || t->cut != 0 ||
+        t->seen != bly_load_relaxed(&t->worker->rt->epoch)) {
+        (void)bly_cut_now(t); /* so t has been told */
+        r = bly_cut_code(&s->node, &decider);
+    }
     if (r != 0)
-        return r == -ETIME || r == -ENOMEM ? r : -ECANCELED;
+        return decider->kind == BLY_NODE_TASK ? -ECANCELED : r;
     if (s->policy == BELAY_FIRST_OK && (x == NULL || x->children == 0))
         return -ENOENT;
     return 0;
@@ -390,25 +394,46 @@ scope_free_ext(struct bly_scope *s, struct bly_ext *x)
     bly_free(x);
 }
 
-/* Tagged children that nobody collected: their failures count. */
+/* Tagged children that nobody collected, and a race that nobody won: their
+ * failures count. */
 static void
-scope_uncollected(struct bly_scope *s, struct bly_ext *x)
+scope_uncollected(struct bly_ext *x)
 {
+    struct bly_first *first = x->first;
     struct bly_link *l;
+    int i;
 
     while ((l = bly_list_pop(&x->done)) != NULL) {
         struct bly_done_entry *e =
             BLY_CONTAINER(l, struct bly_done_entry, link);
 
-        if (e->real && s->policy != BELAY_FAIL_FAST)
-            bly_scope_failed(s, &e->done, false);
+        if (e->number != 0 && !x->won)
+            for (i = BLY_FIRST_RESULT; i <= BLY_FIRST_UNTOLD; i++)
+                bly_first_keep(&first[i], e->done.err, e->number);
         bly_free(e);
     }
+    for (i = BLY_FIRST_RESULT; i <= BLY_FIRST_UNTOLD && !x->won; i++)
+        if (first[i + BLY_FIRST_LOSS].code != 0)
+            bly_first_keep(&first[i], first[i + BLY_FIRST_LOSS].code,
+                first[i + BLY_FIRST_LOSS].number);
 }
 
-/* Everything below s has ended when this returns its result. */
+/* What the failure said that r is. */
+static void
+scope_adopt(struct bly_task *t, struct bly_ext *x, int kind, int r)
+{
+    uint32_t number = x->first[kind].number;
+
+    if (number == 0 || number > BLY_SCOPE_ERRORS)
+        return;
+    if (x->errors[number - 1].err == r)
+        bly_trace_adopt(t, r, x->errors[number - 1].why);
+}
+
+/* Everything below s has ended when this returns: its result at the brace, or
+ * what nobody was told of if it is left early. */
 static int
-scope_end(struct bly_scope *s, int *undelivered)
+scope_end(struct bly_scope *s, bool early)
 {
     struct bly_task *t = s->node.task;
     struct bly_worker *w = t->worker;
@@ -420,22 +445,20 @@ scope_end(struct bly_scope *s, int *undelivered)
     if (x != NULL) {
         scope_join_daemons(x);
         bly_door_close(s);
-        scope_uncollected(s, x);
-        if (x->defers != NULL) {
-            int d = bly_scope_run_defers(s);
-
-            if (d < 0 && scope_result(s, x) >= 0)
-                s->result = d;
-        }
+        scope_uncollected(x);
+        if (x->defers != NULL)
+            bly_scope_run_defers(s);
     }
     if (bly_timer_armed(&s->timer))
         bly_timer_disarm(&w->timers, &s->timer);
     r = scope_result(s, x);
-    if (r < 0 && x != NULL && x->nerrors != 0 && x->errors[0].err == r)
-        bly_trace_adopt(t, r, x->errors[0].why);
-    *undelivered = x != NULL ? x->undelivered : s->result;
-    if (x != NULL && *undelivered == 0 && !x->won)
-        *undelivered = x->loss;
+    if (early) {
+        r = s->result;
+        if (r == 0 && x != NULL)
+            r = x->first[BLY_FIRST_UNTOLD].code;
+    }
+    if (r < 0 && x != NULL)
+        scope_adopt(t, x, early ? BLY_FIRST_UNTOLD : BLY_FIRST_RESULT, r);
     if (s->node.cut != 0 || s->node.when != BLY_NEVER)
         t->slow |= BLY_SLOW_STALE;
     t->node = s->node.up;
@@ -480,7 +503,6 @@ belay_scope_close(belay_scope *p)
 {
     struct bly_scope *s = bly_scope_of(p);
     struct bly_task *t = bly_self();
-    int undelivered;
 
     if (BLY_UNLIKELY(t == NULL || s->magic != BLY_SCOPE_MAGIC ||
             s->node.task != t || t->node != &s->node))
@@ -492,7 +514,7 @@ belay_scope_close(belay_scope *p)
         s->magic = 0;
         return 0;
     }
-    return scope_end(s, &undelivered);
+    return scope_end(s, false);
 }
 
 void
@@ -500,13 +522,13 @@ belay_scope_leave(belay_scope *p)
 {
     struct bly_scope *s = bly_scope_of(p);
     struct bly_task *t = s->node.task;
-    int undelivered = 0;
+    int untold;
 
     if (!s->live)
         return;
     scope_check_owner(s, "leaving");
     bly_scope_cut(s, -ECANCELED, s->node.site, "the block was left early");
-    (void)scope_end(s, &undelivered);
-    if (undelivered < 0)
-        bly_task_fail(t, undelivered);
+    untold = scope_end(s, true);
+    if (untold < 0)
+        bly_task_fail(t, untold);
 }

@@ -39,7 +39,8 @@ struct bly_scope {
     int64_t near;
     int64_t far;         /* atomic */
     struct bly_ext *ext; /* atomic: made when first needed */
-    int32_t result;      /* atomic: the first real failure */
+    int32_t result;      /* atomic: the first failure, if there was no memory
+                          * for an extension */
     uint32_t limit;
     const char *name;
     const char *frame_end; /* what the opener has lies here or above */
@@ -65,7 +66,21 @@ struct bly_budget {
 struct bly_done_entry {
     struct bly_link link;
     belay_done done;
-    bool real; /* a failure that counts if nobody collects it */
+    uint32_t number; /* a failure that counts if nobody collects it, or 0 */
+};
+
+/* The failures of a scope are numbered in time.  The earliest of a kind: */
+enum bly_first_kind {
+    BLY_FIRST_RESULT, /* what the scope ends with */
+    BLY_FIRST_UNTOLD, /* what fails the owner if it leaves early */
+    BLY_FIRST_LOSS,   /* both, but only if nobody wins a first-ok */
+    BLY_FIRST_LOSS_UNTOLD,
+    BLY_FIRST_KINDS
+};
+
+struct bly_first {
+    int32_t code;
+    uint32_t number;
 };
 
 struct bly_defer {
@@ -93,11 +108,11 @@ struct bly_ext {
     uint32_t tagged;           /* tagged children that still run */
     struct bly_list nexters;   /* the owner in belay_next, or a select */
     uint32_t children;         /* spawned ever, for first-ok of none */
-    bool won;                  /* first-ok, first-done: by a success */
-    int32_t loss;              /* the same: the first failure, if nobody won */
+    bool decided;              /* first-ok, first-done: it is too late */
+    bool won;                  /* the same: decided by a success */
     uint32_t nerrors;
-    int32_t undelivered;       /* first real failure nobody was told of */
-    belay_done errors[BLY_SCOPE_ERRORS];
+    struct bly_first first[BLY_FIRST_KINDS];
+    belay_done errors[BLY_SCOPE_ERRORS]; /* by number */
     struct bly_keep *keeps;
     struct bly_defer *defers;  /* owner only */
     struct bly_keep *arena;
@@ -115,6 +130,13 @@ BLY_INLINE struct bly_scope *
 bly_scope_of(belay_scope *s)
 {
     return (struct bly_scope *)(void *)s;
+}
+
+/* The scope a task was spawned into. */
+BLY_INLINE struct bly_scope *
+bly_task_scope(struct bly_task *t)
+{
+    return BLY_CONTAINER(t->base.up, struct bly_scope, node);
 }
 
 /* NULL: no memory. */
@@ -143,9 +165,16 @@ void bly_task_finish(struct bly_task *t, int r);
 /* The same decisions for a child that could not be started. */
 void bly_scope_never_ran(struct bly_scope *s, const belay_spawn_opts *opts,
     const char *name, int code);
-/* Lists a failure, keeps it as the scope's result if it is the first. */
-void bly_scope_failed(struct bly_scope *s, const belay_done *done,
-    bool delivered);
+/* Lists a failure as the next one; kinds has a bit for each bly_first_kind
+ * that it may be the first of.  Returns its number, or 0 without memory. */
+uint32_t bly_scope_failed(struct bly_scope *s, const belay_done *done,
+    unsigned kinds);
+BLY_INLINE void
+bly_first_keep(struct bly_first *f, int32_t code, uint32_t number)
+{
+    if (f->code == 0 || number < f->number)
+        *f = (struct bly_first){code, number};
+}
 /* A copy of text that lives until the opener of s ends, or NULL. */
 const char *bly_scope_keep_text(struct bly_scope *s, const char *text);
 
@@ -156,7 +185,7 @@ void bly_scope_cut(struct bly_scope *s, int code, const belay_site *site,
 void bly_task_fail(struct bly_task *t, int code);
 
 /* Steps of closing, each in its own file. */
-int bly_scope_run_defers(struct bly_scope *s); /* first failure or 0 */
+void bly_scope_run_defers(struct bly_scope *s);
 void bly_keep_free(struct bly_keep *list);
 void bly_door_close(struct bly_scope *s);
 
@@ -194,5 +223,7 @@ int bly_ready_wait(struct bly_task *spawner, struct bly_ready *r,
     const belay_site *site);
 /* The child ended with r.  True: the spawner has its outcome. */
 bool bly_ready_ended(struct bly_task *t, int r);
+/* Has the spawner of t cut it? */
+bool bly_ready_unwanted(struct bly_task *t);
 
 #endif

@@ -75,12 +75,19 @@ spawn_copy_args(struct bly_task *c, const void *args, size_t size)
         memcpy(c->room.outside, args, size);
         return 0;
     }
-    if (BLY_LIKELY((size & 7) == 0)) {
-        size_t i;
-
-        for (i = 0; i < size; i += 8) /* pointers and the like */
-            memcpy(c->room.bytes + i, (const char *)args + i, 8);
-    } else if (size > 1) {
+    switch (size) { /* the first word and a few pointers, mostly */
+    case 1:
+        break;
+    case 16:
+        memcpy(&c->room, args, 16);
+        break;
+    case 24:
+        memcpy(&c->room, args, 24);
+        break;
+    case 32:
+        memcpy(&c->room, args, 32);
+        break;
+    default:
         memcpy(&c->room, args, size);
     }
     return 0;
@@ -319,7 +326,7 @@ spawn_special(struct bly_worker *w, struct bly_task *t, struct bly_scope *s,
     x = bly_scope_has_ext(s);
     if (x != NULL) {
         bly_lock(&x->lock);
-        x->children++;
+        x->children += !(o != NULL && o->daemon);
         x->tagged += o != NULL && o->tagged;
         bly_unlock(&x->lock);
     }

@@ -38,6 +38,8 @@ enum bly_task_flag {
     BLY_TASK_PINNED = 1u << 6,    /* may not be stolen */
     BLY_TASK_COUNTED = 1u << 7,   /* counts against .limit */
     BLY_TASK_SMALL = 1u << 8,     /* wants the smallest stack */
+    BLY_TASK_UNWANTED = 1u << 9,  /* its base is cut by its spawner, who waited
+                                   * for belay_ready: it has not failed */
 };
 
 /* Why the quick check is not enough. */
@@ -111,9 +113,6 @@ bly_task_args(struct bly_task *t)
 /* Made when first asked for; NULL: no memory.  On t's worker. */
 struct bly_extra *bly_task_extra(struct bly_task *t);
 void bly_task_free_extra(struct bly_task *t);
-
-/* The scope a task was spawned into. */
-struct bly_scope *bly_task_scope(struct bly_task *t);
 
 
 #endif
