@@ -300,9 +300,11 @@ bly_scope_join(struct bly_scope *s)
     struct bly_waiter w;
 
     scope_run_children(s);
-    if (s->near == 0 && bly_scope_has_ext(s) == NULL &&
+    /* The count first: a child elsewhere may make the extension and end. */
+    if (s->near == 0 &&
         /* pairs with bly_scope_release */
-        bly_load_acquire(&s->far) == BLY_SCOPE_BIAS)
+        bly_load_acquire(&s->far) == BLY_SCOPE_BIAS &&
+        bly_scope_has_ext(s) == NULL)
         return;
     bly_waiter_init(&w, s->node.task, &scope_join_kind, s, s->node.site);
     s->joiner = &w;
@@ -486,14 +488,16 @@ scope_check_owner(struct bly_scope *s, const char *what)
             t->node->site->file, t->node->site->line);
 }
 
-/* Nothing happened that a close would have to look at. */
+/* Nothing happened that a close would have to look at.  Whether all have
+ * ended comes first: what they left is complete only then. */
 BLY_INLINE bool
 scope_is_plain(struct bly_scope *s, struct bly_task *t)
 {
-    return s->near == 0 && bly_load_relaxed(&s->ext) == NULL &&
-        !s->special && s->result == 0 && s->node.when == BLY_NEVER &&
+    return s->near == 0 &&
         /* pairs with bly_scope_release */
         bly_load_acquire(&s->far) == BLY_SCOPE_BIAS &&
+        bly_load_relaxed(&s->ext) == NULL && !s->special &&
+        s->result == 0 && s->node.when == BLY_NEVER &&
         s->far_shards == NULL && !t->slow && t->cut == 0 &&
         t->seen == bly_load_relaxed(&t->worker->rt->epoch);
 }

@@ -273,8 +273,7 @@ belay_test_run(belay_fn *fn, void *arg, const belay_test_opts *opts,
     s.twice = search_env("BELAY_DETERMINISM", 0) != 0;
     bly_sim_crash_watch(&s);
     bly_sim_strategy_reset();
-    if (!s.opts.threads)
-        bly_sim_prepare();
+    bly_sim_prepare(); /* also with .threads, whose body may open runtimes */
     search_do(&s, r, size > 0 && opts->replay != NULL);
     bly_sim_crash_unwatch();
     r->runs = s.runs;

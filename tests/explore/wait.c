@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sleeping, waking and cutting between two workers, at atomic depth.  A cut
+ * that is lost leaves somebody asleep for ever, which is a deadlock; a wake-up
+ * that comes twice, or for a wait that is over, breaks an assertion.
+ *
+ * Two events for each: `never' is never set, so that only a cut ends the wait
+ * for it.
+ */
+#include <belay/chan.h>
+#include <belay/select.h>
+#include <belay/sync.h>
+#include <belay/test.h>
+#include <belay/timer.h>
+
+#include <errno.h>
+
+enum { NOTHING_YET = 12345, THERE = 2, HERE = 1 };
+
+struct stage {
+    belay_event never, e;
+    belay_scope *outer;
+    int got[3];
+};
+
+static void
+stage_open(struct stage *st)
+{
+    *st = (struct stage){.never = BELAY_EVENT_INIT, .e = BELAY_EVENT_INIT,
+        .got = {NOTHING_YET, NOTHING_YET, NOTHING_YET}};
+}
+
+BELAY_TASK(only_a_cut, (struct stage *, st), (int, i))
+{
+    return st->got[i] = belay_event_wait(&st->never);
+}
+
+BELAY_TASK(cancels, (belay_scope *, s))
+{
+    belay_cancel(s, "a test");
+    return 0;
+}
+
+BELAY_TASK(sets, (struct stage *, st))
+{
+    belay_event_set(&st->e);
+    return 0;
+}
+
+/* ---- a cut against the first sleep ----------------------------------------- */
+
+/* The sleeper makes the list in which the cut has to find it. */
+BELAY_TEST(a_cut_against_a_first_sleep, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
+}
+
+BELAY_TEST(a_cut_from_there_against_a_first_sleep,
+    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1, .workers = 2,
+    .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), cancels, s);
+        belay_spawn_with(s, (.worker = HERE), only_a_cut, &st, 0);
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
+}
+
+/* The owner itself sleeps inside the scope that is cut from there. */
+BELAY_TEST(a_cut_from_there_against_the_owner, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), cancels, s);
+        BELAY_CHECK_EQ(belay_event_wait(&st.never), -ECANCELED);
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+}
+
+/* Several sleepers on each side, of whom some have slept before. */
+BELAY_TASK(sleeps_again, (struct stage *, st), (int, i))
+{
+    BELAY_TRY(belay_yield());
+    return st->got[i] = belay_event_wait(&st->never);
+}
+
+BELAY_TEST(a_cut_against_three, .schedules = 6000, .workers = 2,
+    .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
+        belay_spawn_with(s, (.worker = THERE), sleeps_again, &st, 1);
+        belay_spawn_with(s, (.worker = HERE), sleeps_again, &st, 2);
+        belay_spawn(s, cancels, s);
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
+}
+
+/* ---- a cut against a wake-up ------------------------------------------------ */
+
+/* A wait that was ended by the one is not touched by the other, and the next
+ * one fails. */
+BELAY_TASK(wait_twice, (struct stage *, st))
+{
+    st->got[0] = belay_event_wait(&st->e);
+    return st->got[1] = belay_event_wait(&st->never);
+}
+
+static void
+cut_and_wake(bool wake_first)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), wait_twice, &st);
+        if (wake_first)
+            belay_event_set(&st.e);
+        belay_cancel(s, "a test");
+        if (!wake_first)
+            belay_event_set(&st.e);
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK(st.got[0] == 0 || st.got[0] == -ECANCELED);
+    BELAY_CHECK_EQ(st.got[1], -ECANCELED);
+}
+
+BELAY_TEST(a_wake_up_then_a_cut, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    cut_and_wake(true);
+}
+
+BELAY_TEST(a_cut_then_a_wake_up, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    cut_and_wake(false);
+}
+
+/* The cut comes from there, the wake-up from here, the sleeper is here. */
+BELAY_TEST(a_cut_and_a_wake_up_from_two_sides, .schedules = 6000,
+    .workers = 3, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = 2), cancels, s);
+        belay_spawn_with(s, (.worker = 3), sets, &st);
+        belay_spawn_with(s, (.worker = HERE), wait_twice, &st);
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK(st.got[0] == 0 || st.got[0] == -ECANCELED);
+    BELAY_CHECK_EQ(st.got[1], -ECANCELED);
+}
+
+/* Both find the claim of a select. */
+BELAY_TASK(select_twice, (struct stage *, st))
+{
+    int r;
+
+    st->got[0] = belay_select(&r, [1] = BELAY_AWAIT(&st->e),
+        [2] = BELAY_AWAIT(&st->never));
+    BELAY_CHECK(st->got[0] == 1 || st->got[0] == -ECANCELED);
+    return st->got[1] = belay_select(&r, [1] = BELAY_AWAIT(&st->never));
+}
+
+BELAY_TEST(a_cut_and_a_wake_up_of_a_select, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), select_twice, &st);
+        belay_event_set(&st.e);
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK_EQ(st.got[1], -ECANCELED);
+}
+
+/* ---- a cut against a deadline ------------------------------------------------ */
+
+/* One node, one code: whoever marks it first, everybody gets the same. */
+BELAY_TEST(a_cut_from_there_against_a_deadline_here,
+    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1, .workers = 2,
+    .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err, .timeout = BELAY_MS(1)) {
+        belay_spawn_with(s, (.worker = THERE), cancels, s);
+        st.got[0] = belay_event_wait(&st.never);
+    }
+    BELAY_CHECK(err == -ECANCELED || err == -ETIME);
+    BELAY_CHECK_EQ(st.got[0], err);
+}
+
+BELAY_TASK(sleeps_there, (struct stage *, st), (int, i))
+{
+    return st->got[i] = belay_sleep(BELAY_S(1));
+}
+
+BELAY_TEST(a_deadline_here_for_sleepers_there, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err, .timeout = BELAY_MS(1)) {
+        belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
+    }
+    BELAY_CHECK_EQ(err, -ETIME);
+    BELAY_CHECK_EQ(st.got[0], -ETIME);
+}
+
+/* A timer that has fired and a cut that comes: the sleep ends once. */
+BELAY_TEST(a_cut_against_a_sleep_that_ends, .schedules = 6000, .workers = 2,
+    .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), sleeps_there, &st, 0);
+        if (belay_sleep(BELAY_S(1)) == 0)
+            belay_cancel(s, "a test");
+    }
+    BELAY_CHECK(st.got[0] == 0 || st.got[0] == -ECANCELED);
+    BELAY_CHECK_EQ(err, -ECANCELED);
+}
+
+/* ---- two cuts ---------------------------------------------------------------- */
+
+/* The first asks for something that ends no wait; its message may still be
+ * handled when the second comes. */
+BELAY_TEST(a_stop_and_a_cut, .strategy = BELAY_EXHAUSTIVE, .preemptions = 1,
+    .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err, .grace = INT64_MAX) {
+        belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
+        belay_stop(s, "a test");
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
+}
+
+BELAY_TEST(a_stop_and_a_cut_by_chance, .schedules = 10000, .workers = 2,
+    .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err, .grace = INT64_MAX) {
+        belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
+        BELAY_CHECK_EQ(belay_yield(), 0);
+        belay_stop(s, "a test");
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
+}
+
+BELAY_TEST(two_cuts_at_once, .strategy = BELAY_EXHAUSTIVE, .preemptions = 1,
+    .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), cancels, s);
+        belay_spawn_with(s, (.worker = HERE), only_a_cut, &st, 0);
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
+}
+
+/* ---- over several levels ------------------------------------------------------ */
+
+/* There a task has a scope with a child here: the cut goes to and fro. */
+BELAY_TASK(has_a_child_here, (struct stage *, st))
+{
+    BELAY_SCOPE(s) {
+        belay_spawn_with(s, (.worker = HERE), only_a_cut, st, 0);
+    }
+    return 0;
+}
+
+BELAY_TEST(a_cut_there_and_back, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), has_a_child_here, &st);
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK(st.got[0] == -ECANCELED || st.got[0] == NOTHING_YET);
+}
+
+BELAY_TEST(a_cut_there_and_back_by_chance, .schedules = 8000, .workers = 2,
+    .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), has_a_child_here, &st);
+        BELAY_CHECK_EQ(belay_yield(), 0);
+        BELAY_CHECK_EQ(belay_yield(), 0);
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK(st.got[0] == -ECANCELED || st.got[0] == NOTHING_YET);
+}
+
+/* A shield there begins to hide when the message comes, and its limit counts
+ * from then on. */
+BELAY_TASK(shields, (struct stage *, st))
+{
+    BELAY_SHIELD(BELAY_S(1));
+
+    return st->got[0] = belay_event_wait(&st->never);
+}
+
+BELAY_TEST(a_cut_against_a_shield_there, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), shields, &st);
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(st.got[0], -ETIME);
+    BELAY_CHECK(belay_test_elapsed() >= BELAY_S(1));
+    BELAY_CHECK_EQ(err, -ETIME);
+}
+
+/* ---- daemons ------------------------------------------------------------------ */
+
+BELAY_TASK(brings_a_daemon, (struct stage *, st))
+{
+    belay_spawn_daemon(st->outer, only_a_cut, st, 0);
+    return 0;
+}
+
+/* The scope in which daemons live is made by the first one. */
+BELAY_TEST(a_cut_against_the_first_daemon, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        st.outer = s;
+        belay_spawn_with(s, (.worker = THERE), brings_a_daemon, &st);
+        belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 1);
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK_EQ(st.got[1], -ECANCELED);
+}
+
+/* Daemons everywhere are told when the last child has ended. */
+BELAY_TEST(rule_11_daemons_of_both_workers_end, .schedules = 5000,
+    .workers = 2, .atomic = true)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE, .daemon = true), only_a_cut,
+            &st, 0);
+        belay_spawn_with(s, (.worker = HERE, .daemon = true), only_a_cut,
+            &st, 1);
+        belay_spawn_with(s, (.worker = THERE), sets, &st);
+        BELAY_CHECK_EQ(belay_event_wait(&st.e), 0);
+    }
+    BELAY_CHECK_EQ(err, 0);
+    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
+    BELAY_CHECK_EQ(st.got[1], -ECANCELED);
+}
