@@ -19,7 +19,8 @@ typedef struct belay_inlet belay_inlet;
 /*
  * Opens an inlet on s, which the calling task owns.  While handles are left
  * and s is open, a program in which everybody sleeps is not a deadlock: a
- * post may come.  Returns 0 or -ENOMEM.  Cancellation point: no.
+ * post may come.  Returns 0, -ENOMEM, or -ESHUTDOWN in a deferred call of s,
+ * which is over then.  Cancellation point: no.
  */
 BELAY_API BELAY_MUST_CHECK int belay_inlet_open_at(belay_inlet **in,
     belay_scope *s, const belay_site *site);

@@ -314,15 +314,30 @@ bly_deliver(struct bly_node *n)
         cancel_walk(w);
 }
 
-void
-bly_cut(struct bly_node *n, int code)
+static void
+cancel_mark(struct bly_node *n, int code)
 {
     int32_t none = 0;
     struct bly_rt *rt = n->task->worker->rt;
 
     (void)bly_cas(&n->cut, &none, (int32_t)code); /* pairs with bly_cut_code */
     (void)bly_fetch_add(&rt->epoch, 1u);          /* pairs with bly_enter */
+}
+
+void
+bly_cut(struct bly_node *n, int code)
+{
+    cancel_mark(n, code);
     bly_deliver(n);
+}
+
+/* Without a shard it has neither slept nor opened anything. */
+void
+bly_cut_onward(struct bly_task *t, int code)
+{
+    cancel_mark(&t->base, code);
+    if (t->shard != NULL)
+        cancel_notify_shard(t->worker, t->shard);
 }
 
 static struct bly_shard *

@@ -25,6 +25,9 @@ struct bly_shard {
 /* Cuts n with code unless it is cut already, and makes everything below look.
  * A scope: any thread that keeps it open.  Others: their own worker. */
 void bly_cut(struct bly_node *n, int code);
+/* The same for a task of this worker, from the abort of a wait: the walk that
+ * aborts goes on with it afterwards, however long a chain of these is. */
+void bly_cut_onward(struct bly_task *t, int code);
 /* Makes everything below n look again (after a stop). */
 void bly_deliver(struct bly_node *n);
 

@@ -103,9 +103,11 @@ static bool
 idle_search(struct bly_worker *w, int64_t now, bool aged)
 {
     struct bly_rt *rt = w->rt;
-    uint32_t i, first = bly_choose(BLY_CHOOSE_VICTIM, rt->count);
+    uint32_t i, first;
 
-    if (!BLY_SIM)
+    if (BLY_SIM)
+        first = w->index + 1 + bly_choose(BLY_CHOOSE_VICTIM, rt->count - 1);
+    else
         first = bly_rng_next(&w->rng) % rt->count;
     for (i = 0; i < rt->count; i++) {
         uint32_t k = (first + i) % rt->count;

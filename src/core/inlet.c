@@ -71,6 +71,8 @@ belay_inlet_open_at(belay_inlet **out, belay_scope *p, const belay_site *site)
 
     if (s->magic != BLY_SCOPE_MAGIC || s->node.task != t)
         bly_misuse(site, "belay_inlet_open on a scope of another task");
+    if (bly_scope_over(s))
+        return -ESHUTDOWN; /* a deferred call: nobody would close the door */
     x = bly_scope_ext(s);
     if (x == NULL)
         return -ENOMEM;

@@ -138,7 +138,7 @@ ready_abort(struct bly_waiter *w)
         r->cut = true;
         if (r->child->base.cut == 0) {
             r->child->flags |= BLY_TASK_UNWANTED;
-            bly_cut(&r->child->base, -ECANCELED);
+            bly_cut_onward(r->child, -ECANCELED);
         }
     }
     return BLY_ABORT_PENDING;

@@ -240,14 +240,13 @@ scope_next_child(struct bly_scope *s, struct bly_worker *w)
 
     if (sp - w->current->stack->low < SCOPE_BORROW_MIN)
         return NULL;
-    if (BLY_SIM && bly_choose(BLY_CHOOSE_INLINE, 2) != 0)
-        return NULL;
     /* Taken before it is looked at: a thief may free what it has taken. */
     c = bly_runq_pop(&w->runq);
     if (c == NULL)
         return NULL;
     if (BLY_LIKELY(c->base.up == &s->node &&
-            (c->flags & (BLY_TASK_OWN_STACK | BLY_TASK_DAEMON)) == 0))
+            (c->flags & (BLY_TASK_OWN_STACK | BLY_TASK_DAEMON)) == 0) &&
+        bly_choose(BLY_CHOOSE_INLINE, 2) == 0)
         return c;
     if (bly_runq_push(&w->runq, c) < 0)
         bly_sched_ready(c);

@@ -151,6 +151,12 @@ bly_scope_has_ext(struct bly_scope *s)
  * that knows its memory to be there. */
 bool bly_scope_hold(struct bly_scope *s);
 void bly_scope_release(struct bly_scope *s);
+/* True from the end of the last non-daemon child at the brace on. */
+BLY_INLINE bool
+bly_scope_over(struct bly_scope *s)
+{
+    return bly_load_acquire(&s->far) == 0; /* pairs with scope_publish */
+}
 /* What is left; exact on the home worker. */
 int64_t bly_scope_count(struct bly_scope *s);
 

@@ -318,7 +318,8 @@ spawn_special(struct bly_worker *w, struct bly_task *t, struct bly_scope *s,
         r = -ENOMEM;
     if (r < 0)
         goto fail_task;
-    if (!spawn_count(w, in)) {
+    /* Daemons are not counted in s itself. */
+    if (bly_scope_over(s) || !spawn_count(w, in)) {
         r = -ECANCELED;
         bly_budget_give(s);
         goto fail_task;

@@ -35,6 +35,13 @@ BELAY_TASK(until_cut, (int *, got))
     return *got;
 }
 
+/* The same, for tests in which time may pass at any moment. */
+BELAY_TASK(awaits, (belay_event *, e), (int *, got))
+{
+    *got = belay_event_wait(e);
+    return *got;
+}
+
 /* Sleeps until a cut, and then fails by itself. */
 BELAY_TASK(breaks_when_cut, (int, code))
 {

@@ -13,9 +13,15 @@
 #include <belay/test.h>
 #include <belay/timer.h>
 
+#include "core/rt.h"
+
+#include "closeup.h"
+
 #include <errno.h>
 
 enum { NOTHING_YET = 12345, THERE = 2, HERE = 1 };
+
+typedef BELAY_CHAN(int) int_chan;
 
 struct stage {
     belay_event never, e;
@@ -51,48 +57,54 @@ BELAY_TASK(sets, (struct stage *, st))
 
 /* The sleeper makes the list in which the cut has to find it. */
 BELAY_TEST(a_cut_against_a_first_sleep, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
 
 BELAY_TEST(a_cut_from_there_against_a_first_sleep,
-    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1, .workers = 2,
-    .atomic = true)
+    .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
-        belay_spawn_with(s, (.worker = THERE), cancels, s);
         belay_spawn_with(s, (.worker = HERE), only_a_cut, &st, 0);
+        belay_spawn_with(s, (.worker = THERE), cancels, s);
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
 
 /* The owner itself sleeps inside the scope that is cut from there. */
 BELAY_TEST(a_cut_from_there_against_the_owner, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), cancels, s);
         BELAY_CHECK_EQ(belay_event_wait(&st.never), -ECANCELED);
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
 }
 
@@ -110,12 +122,14 @@ BELAY_TEST(a_cut_against_three, .schedules = 6000, .workers = 2,
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
         belay_spawn_with(s, (.worker = THERE), sleeps_again, &st, 1);
         belay_spawn_with(s, (.worker = HERE), sleeps_again, &st, 2);
         belay_spawn(s, cancels, s);
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
@@ -137,6 +151,7 @@ cut_and_wake(bool wake_first)
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), wait_twice, &st);
         if (wake_first)
@@ -145,19 +160,20 @@ cut_and_wake(bool wake_first)
         if (!wake_first)
             belay_event_set(&st.e);
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK(st.got[0] == 0 || st.got[0] == -ECANCELED);
     BELAY_CHECK_EQ(st.got[1], -ECANCELED);
 }
 
 BELAY_TEST(a_wake_up_then_a_cut, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .workers = 2)
 {
     cut_and_wake(true);
 }
 
 BELAY_TEST(a_cut_then_a_wake_up, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .workers = 2)
 {
     cut_and_wake(false);
 }
@@ -170,58 +186,89 @@ BELAY_TEST(a_cut_and_a_wake_up_from_two_sides, .schedules = 6000,
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = HERE), wait_twice, &st);
         belay_spawn_with(s, (.worker = 2), cancels, s);
         belay_spawn_with(s, (.worker = 3), sets, &st);
-        belay_spawn_with(s, (.worker = HERE), wait_twice, &st);
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK(st.got[0] == 0 || st.got[0] == -ECANCELED);
     BELAY_CHECK_EQ(st.got[1], -ECANCELED);
 }
 
-/* Both find the claim of a select. */
-BELAY_TASK(select_twice, (struct stage *, st))
+/* Both find the claim of a select: the value is there or was not taken. */
+BELAY_TASK(select_twice, (struct stage *, st), (int_chan *, in),
+    (int_chan *, silent))
 {
-    int r;
+    int r, v = 0, w = 0;
 
-    st->got[0] = belay_select(&r, [1] = BELAY_AWAIT(&st->e),
-        [2] = BELAY_AWAIT(&st->never));
-    BELAY_CHECK(st->got[0] == 1 || st->got[0] == -ECANCELED);
-    return st->got[1] = belay_select(&r, [1] = BELAY_AWAIT(&st->never));
+    st->got[0] = belay_select(&r, [1] = BELAY_RECV(in, &v),
+        [2] = BELAY_RECV(silent, &w));
+    if (st->got[0] == 1)
+        BELAY_CHECK(r == 1 && v == 7);
+    else
+        BELAY_CHECK(st->got[0] == -ECANCELED && v == 0);
+    st->got[2] = v;
+    return st->got[1] = belay_select(&r, [1] = BELAY_RECV(silent, &w));
 }
 
-BELAY_TEST(a_cut_and_a_wake_up_of_a_select, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+static void
+cut_and_select(size_t cap)
 {
+    int_chan in, silent;
     struct stage st;
-    int err;
+    int err, sent, left = 0;
 
     stage_open(&st);
+    BELAY_CHECK_EQ(belay_chan_open(&in, cap), 0);
+    BELAY_CHECK_EQ(belay_chan_open(&silent, 0), 0);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
-        belay_spawn_with(s, (.worker = THERE), select_twice, &st);
-        belay_event_set(&st.e);
+        belay_spawn_with(s, (.worker = THERE), select_twice, &st, &in,
+            &silent);
+        sent = belay_try_send(&in, 7);
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK_EQ(st.got[1], -ECANCELED);
+    BELAY_CHECK(belay_try_recv(&in, &left) != 0);
+    BELAY_CHECK_EQ(st.got[2] + left, sent == 0 ? 7 : 0);
+    belay_chan_free(&in);
+    belay_chan_free(&silent);
+}
+
+BELAY_TEST(a_cut_and_a_value_for_a_select, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
+{
+    cut_and_select(1);
+}
+
+BELAY_TEST(a_cut_and_a_hand_over_to_a_select, .schedules = 8000,
+    .workers = 2, .atomic = true)
+{
+    cut_and_select(0);
 }
 
 /* ---- a cut against a deadline ------------------------------------------------ */
 
 /* One node, one code: whoever marks it first, everybody gets the same. */
 BELAY_TEST(a_cut_from_there_against_a_deadline_here,
-    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1, .workers = 2,
-    .atomic = true)
+    .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err, .timeout = BELAY_MS(1)) {
         belay_spawn_with(s, (.worker = THERE), cancels, s);
         st.got[0] = belay_event_wait(&st.never);
     }
+    closeup_end();
     BELAY_CHECK(err == -ECANCELED || err == -ETIME);
     BELAY_CHECK_EQ(st.got[0], err);
 }
@@ -232,15 +279,17 @@ BELAY_TASK(sleeps_there, (struct stage *, st), (int, i))
 }
 
 BELAY_TEST(a_deadline_here_for_sleepers_there, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err, .timeout = BELAY_MS(1)) {
         belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ETIME);
     BELAY_CHECK_EQ(st.got[0], -ETIME);
 }
@@ -253,11 +302,13 @@ BELAY_TEST(a_cut_against_a_sleep_that_ends, .schedules = 6000, .workers = 2,
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), sleeps_there, &st, 0);
         if (belay_sleep(BELAY_S(1)) == 0)
             belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK(st.got[0] == 0 || st.got[0] == -ECANCELED);
     BELAY_CHECK_EQ(err, -ECANCELED);
 }
@@ -266,18 +317,20 @@ BELAY_TEST(a_cut_against_a_sleep_that_ends, .schedules = 6000, .workers = 2,
 
 /* The first asks for something that ends no wait; its message may still be
  * handled when the second comes. */
-BELAY_TEST(a_stop_and_a_cut, .strategy = BELAY_EXHAUSTIVE, .preemptions = 1,
-    .workers = 2, .atomic = true)
+BELAY_TEST(a_stop_and_a_cut, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err, .grace = INT64_MAX) {
         belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
         belay_stop(s, "a test");
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
@@ -289,28 +342,32 @@ BELAY_TEST(a_stop_and_a_cut_by_chance, .schedules = 10000, .workers = 2,
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err, .grace = INT64_MAX) {
         belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
         BELAY_CHECK_EQ(belay_yield(), 0);
         belay_stop(s, "a test");
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
 
-BELAY_TEST(two_cuts_at_once, .strategy = BELAY_EXHAUSTIVE, .preemptions = 1,
-    .workers = 2, .atomic = true)
+BELAY_TEST(two_cuts_at_once, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
-        belay_spawn_with(s, (.worker = THERE), cancels, s);
         belay_spawn_with(s, (.worker = HERE), only_a_cut, &st, 0);
+        belay_spawn_with(s, (.worker = THERE), cancels, s);
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
@@ -327,16 +384,18 @@ BELAY_TASK(has_a_child_here, (struct stage *, st))
 }
 
 BELAY_TEST(a_cut_there_and_back, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), has_a_child_here, &st);
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK(st.got[0] == -ECANCELED || st.got[0] == NOTHING_YET);
 }
@@ -348,12 +407,14 @@ BELAY_TEST(a_cut_there_and_back_by_chance, .schedules = 8000, .workers = 2,
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), has_a_child_here, &st);
         BELAY_CHECK_EQ(belay_yield(), 0);
         BELAY_CHECK_EQ(belay_yield(), 0);
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK(st.got[0] == -ECANCELED || st.got[0] == NOTHING_YET);
 }
@@ -368,16 +429,18 @@ BELAY_TASK(shields, (struct stage *, st))
 }
 
 BELAY_TEST(a_cut_against_a_shield_there, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), shields, &st);
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(st.got[0], -ETIME);
     BELAY_CHECK(belay_test_elapsed() >= BELAY_S(1));
     BELAY_CHECK_EQ(err, -ETIME);
@@ -393,18 +456,20 @@ BELAY_TASK(brings_a_daemon, (struct stage *, st))
 
 /* The scope in which daemons live is made by the first one. */
 BELAY_TEST(a_cut_against_the_first_daemon, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .workers = 2)
 {
     struct stage st;
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         st.outer = s;
         belay_spawn_with(s, (.worker = THERE), brings_a_daemon, &st);
         belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 1);
         belay_cancel(s, "a test");
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
     BELAY_CHECK_EQ(st.got[1], -ECANCELED);
 }
@@ -417,6 +482,7 @@ BELAY_TEST(rule_11_daemons_of_both_workers_end, .schedules = 5000,
     int err;
 
     stage_open(&st);
+    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE, .daemon = true), only_a_cut,
             &st, 0);
@@ -425,6 +491,7 @@ BELAY_TEST(rule_11_daemons_of_both_workers_end, .schedules = 5000,
         belay_spawn_with(s, (.worker = THERE), sets, &st);
         BELAY_CHECK_EQ(belay_event_wait(&st.e), 0);
     }
+    closeup_end();
     BELAY_CHECK_EQ(err, 0);
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
     BELAY_CHECK_EQ(st.got[1], -ECANCELED);
