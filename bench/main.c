@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 static const struct {
@@ -73,10 +72,17 @@ bench_rss_mib(void)
 double
 bench_peak_mib(void)
 {
-    struct rusage u;
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[128];
+    long kib = 0;
 
-    getrusage(RUSAGE_SELF, &u);
-    return (double)u.ru_maxrss / 1024;
+    if (f == NULL)
+        return 0;
+    while (fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "VmHWM: %ld", &kib) == 1)
+            break;
+    fclose(f);
+    return (double)kib / 1024;
 }
 
 void

@@ -29,6 +29,7 @@
  * Making a shard on a far worker races with a cut that reads the list of
  * shards.  The maker links first and reads the mark afterwards; the cutter
  * marks first and reads the list afterwards: one of the two sees the other.
+ * So it is with the scope that the first daemon makes.
  *
  * A message keeps its scope open (bly_scope_hold), so a scope cannot end
  * under it.
@@ -195,9 +196,9 @@ cancel_notify_scope(struct bly_worker *here, struct bly_scope *s)
     /* pairs with cancel_shard_of */
     for (f = bly_load(&s->far_shards); f != NULL; f = f->next)
         cancel_notify_shard(here, f);
-    x = bly_scope_has_ext(s);
+    x = bly_load(&s->ext); /* pairs with bly_scope_ext */
     /* pairs with spawn_daemons */
-    if (x != NULL && (s = bly_load_acquire(&x->daemons)) != NULL) {
+    if (x != NULL && (s = bly_load(&x->daemons)) != NULL) {
         cancel_notify_shard(here, &s->home);
         /* pairs with cancel_shard_of */
         for (f = bly_load(&s->far_shards); f != NULL; f = f->next)

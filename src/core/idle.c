@@ -8,8 +8,10 @@
  * stand longer is found in three ways:
  *
  *   - a push that makes the queue BLY_BACKLOG long wakes one worker;
- *   - one worker at a time is awake and searching, for IDLE_SPIN_NS after it
- *     last found something, and takes what it sees unmoved for IDLE_AGE_NS;
+ *   - one worker at a time is awake and searching, for IDLE_SPIN_NS, and takes
+ *     what it sees unmoved for IDLE_AGE_NS; but only while there is something
+ *     in a queue, or was for it to take a moment ago: tasks that sleep and wake
+ *     leave nothing to steal, and nobody spins for them;
  *   - the monitor looks every millisecond, and wakes a worker for a queue
  *     that has not moved since its last look.
  *
@@ -35,6 +37,7 @@
 enum {
     IDLE_AGE_NS = 25000,  /* unmoved for that long: may be taken */
     IDLE_SPIN_NS = 50000, /* one searcher stays awake that long */
+    IDLE_WARM_NS = 500000, /* so long after it has found something */
     IDLE_STARVED_NS = 1000000
 };
 
@@ -126,8 +129,10 @@ idle_search(struct bly_worker *w, int64_t now, bool aged)
         if (!aged && now - look->when < IDLE_AGE_NS)
             continue;
         look->when = 0;
-        if (idle_steal_from(w, v))
+        if (idle_steal_from(w, v)) {
+            w->stole_at = now;
             return true;
+        }
     }
     return false;
 }
@@ -139,12 +144,26 @@ idle_has_work(struct bly_worker *w)
         bly_runq_count(&w->runq) != 0 || bly_load_relaxed(&w->rt->done) != 0;
 }
 
+/* Work that only a thief can see: somebody should look at it now or soon. */
+static bool
+idle_anything_to_steal(struct bly_rt *rt)
+{
+    uint32_t i;
+
+    for (i = 0; i < rt->count; i++)
+        if (bly_runq_count(&rt->workers[i].runq) != 0)
+            return true;
+    return false;
+}
+
 /* As the only searcher.  True: found something. */
 static bool
 idle_spin(struct bly_worker *w)
 {
     int64_t start = bly_os_now(), now = start;
 
+    if (now - w->stole_at > IDLE_WARM_NS && !idle_anything_to_steal(w->rt))
+        return false;
     do {
         unsigned i;
 
@@ -167,18 +186,6 @@ idle_spin(struct bly_worker *w)
 }
 
 /* ---- sleeping ----------------------------------------------------------- */
-
-/* Work that only a thief can see: somebody should look at it now or soon. */
-static bool
-idle_anything_to_steal(struct bly_rt *rt)
-{
-    uint32_t i;
-
-    for (i = 0; i < rt->count; i++)
-        if (bly_runq_count(&rt->workers[i].runq) != 0)
-            return true;
-    return false;
-}
 
 static void
 idle_sleep(struct bly_worker *w)
@@ -225,7 +232,7 @@ bly_idle(struct bly_worker *w)
     bly_monitor_active(rt);
     if (bly_load_relaxed(&w->searcher) != 0) {
         bly_store_relaxed(&w->searcher, 0u);
-        (void)idle_search(w, 0, true);
+        (void)idle_search(w, bly_os_now(), true);
     }
 }
 

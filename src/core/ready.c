@@ -184,6 +184,10 @@ bly_ready_wait(struct bly_task *spawner, struct bly_ready *r,
     if (!r->answered) {
         r->waiting = true;
         bly_waiter_init(&r->waiter, spawner, &ready_kind, r, site);
+        /* Since the check there may have been a sleep, for a slot of .limit:
+         * a cut that came when it was over has found nothing to end. */
+        if (bly_cut_now(spawner) != 0)
+            (void)ready_abort(&r->waiter);
         (void)bly_wait(&r->waiter);
     }
     if (r->cut && !r->ready) {
@@ -278,7 +282,9 @@ belay_next(belay_scope *p, belay_done *done)
     struct bly_waiter w;
     int r;
 
-    if (s->magic != BLY_SCOPE_MAGIC || s->node.task != t)
+    if (s->magic != BLY_SCOPE_MAGIC)
+        bly_misuse(t->base.site, "belay_next on a scope that is not open");
+    if (s->node.task != t)
         bly_misuse(t->base.site, "belay_next on a scope of another task");
     r = bly_enter(&t, "belay_next", s->node.site);
     if (r < 0 && (r = next_cut(s, t)) < 0)

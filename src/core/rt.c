@@ -117,9 +117,10 @@ rt_stop_threads(struct bly_rt *rt, uint32_t started)
 {
     uint32_t i;
 
-    bly_store_release(&rt->done, 1u); /* pairs with bly_sched_loop */
+    /* Before we look at sleep, and the sleeper the other way round: an exchange,
+     * because a store may pass a later load.  pairs with idle_sleep */
+    (void)bly_xchg(&rt->done, 1u);
     for (i = 1; i < started; i++) {
-        /* The sleeper looks at done after it has set sleep. */
         bly_idle_wake(&rt->workers[i]);
         bly_os_thread_join(&rt->workers[i].thread);
     }

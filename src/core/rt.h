@@ -63,6 +63,7 @@ struct bly_worker {
     struct bly_thread thread;
     void *driver_data;
     struct bly_look *looks;   /* one per worker: what the thief saw */
+    int64_t stole_at;         /* when it last took something */
 
     struct bly_msg *inbox BLY_LINE_ALIGNED; /* atomic stack */
     uint32_t sleep;          /* futex: 1 parked, 0 not */
