@@ -35,8 +35,8 @@
 #include "core/sched.h"
 
 enum {
-    IDLE_AGE_NS = 25000,  /* unmoved for that long: may be taken */
-    IDLE_SPIN_NS = 50000, /* one searcher stays awake that long */
+    IDLE_AGE_NS = 50000,  /* unmoved for that long: may be taken */
+    IDLE_SPIN_NS = 80000, /* one searcher stays awake that long */
     IDLE_WARM_NS = 500000, /* so long after it has found something */
     IDLE_STARVED_NS = 1000000
 };

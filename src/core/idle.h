@@ -14,7 +14,7 @@ void bly_idle_wake_one(struct bly_rt *rt);
 /* Ends the sleep of w, if it sleeps.  Any thread. */
 void bly_idle_wake(struct bly_worker *w);
 
-enum { BLY_BACKLOG = 24 }; /* unstarted tasks that are worth a wake at once */
+enum { BLY_BACKLOG = 4096 }; /* unstarted tasks that are worth a wake at once */
 
 /* After a push to w's run queue. */
 BLY_INLINE void

@@ -297,8 +297,6 @@ spawn_special(struct bly_worker *w, struct bly_task *t, struct bly_scope *s,
         return -ENOMEM;
     if (o != NULL && o->daemon && (in = spawn_daemons(s)) == NULL)
         return -ENOMEM;
-    if (in != s && bly_cut_code(&in->node, NULL) != 0)
-        return -ECANCELED; /* s is over, though its daemons are not */
     r = counted ? bly_limit_take(s, t, ask->site) : 0;
     if (r < 0)
         return r;

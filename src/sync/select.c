@@ -185,6 +185,25 @@ select_build(struct bly_select *s, struct bly_task *t, const belay_case *cases,
 
 /* ---- trying -------------------------------------------------------------- */
 
+/* A gate may lean to another worker, so its lock alone is not enough. */
+static void
+select_lock_arm(struct bly_arm *a)
+{
+    if (a->ops->gate != NULL)
+        bly_gate_lock(BLY_CONTAINER(a->lock, struct bly_gate, lock));
+    else
+        bly_lock(a->lock);
+}
+
+static void
+select_unlock_arm(struct bly_arm *a)
+{
+    if (a->ops->gate != NULL)
+        bly_gate_unlock(BLY_CONTAINER(a->lock, struct bly_gate, lock));
+    else
+        bly_unlock(a->lock);
+}
+
 static void
 select_lock(struct bly_select *s)
 {
@@ -193,7 +212,7 @@ select_lock(struct bly_select *s)
 
     for (a = s->arms; a != NULL; a = a->next) {
         if (a->lock != last)
-            bly_lock(a->lock);
+            select_lock_arm(a);
         last = a->lock;
     }
 }
@@ -206,7 +225,7 @@ select_unlock(struct bly_select *s)
 
     for (a = s->arms; a != NULL; a = a->next) {
         if (a->lock != last)
-            bly_unlock(a->lock);
+            select_unlock_arm(a);
         last = a->lock;
     }
 }
@@ -303,12 +322,12 @@ select_dequeue(struct bly_select *s)
 
     for (a = s->arms; a != NULL; a = a->next) {
         /* Also if it is not linked: see the head of this file. */
-        bly_lock(a->lock);
+        select_lock_arm(a);
         if (a->ops->dequeue != NULL)
             a->ops->dequeue(a);
         else if (bly_linked(&a->w.link))
             bly_list_remove(&a->w.link);
-        bly_unlock(a->lock);
+        select_unlock_arm(a);
     }
     for (a = s->timers; a != NULL; a = a->next)
         if (bly_timer_armed(&a->timer))

@@ -3,6 +3,8 @@
 #include <belay.h>
 
 #include <check.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 typedef BELAY_CHAN(long) long_chan;
@@ -184,6 +186,88 @@ START_TEST(a_send_in_time_arrives)
 }
 END_TEST
 
+/* ---- another runtime ------------------------------------------------------ */
+
+enum { ABROAD = 100000 };
+
+struct abroad {
+    long_chan ch;
+    int open; /* atomic */
+    long sum;
+    int err;
+};
+
+BELAY_TASK(sends_abroad, (struct abroad *, a))
+{
+    for (long i = 1; i <= ABROAD; i++)
+        BELAY_TRY(belay_send(&a->ch, i));
+    return 0;
+}
+
+BELAY_TASK(yields_until, (int *, done))
+{
+    while (!*done)
+        BELAY_TRY(belay_yield());
+    return 0;
+}
+
+/* The channel leans to this runtime's only worker, which is kept awake. */
+BELAY_TASK(opens_channel, (struct abroad *, a))
+{
+    int done = 0;
+
+    BELAY_TRY(belay_chan_open(&a->ch, 64));
+    __atomic_store_n(&a->open, 1, __ATOMIC_RELEASE);
+    BELAY_SCOPE(all) {
+        belay_spawn(all, yields_until, &done);
+        BELAY_SCOPE(s)
+            belay_spawn(s, sends_abroad, a);
+        done = 1;
+    }
+    return 0;
+}
+
+BELAY_TASK(selects_abroad, (struct abroad *, a))
+{
+    long v;
+    int i, r;
+
+    for (i = 0; i < ABROAD;) {
+        if (belay_try_select(&r, BELAY_RECV(&a->ch, &v)) != 0) {
+            BELAY_TRY(belay_sleep(BELAY_US(1)));
+            continue;
+        }
+        a->sum += v;
+        i++;
+    }
+    return 0;
+}
+
+static void *
+abroad_thread(void *arg)
+{
+    struct abroad *a = arg;
+
+    while (!__atomic_load_n(&a->open, __ATOMIC_ACQUIRE))
+        (void)sched_yield();
+    a->err = belay_run_with((.workers = 1), selects_abroad, a);
+    return NULL;
+}
+
+START_TEST(a_select_of_another_runtime_takes_turns)
+{
+    struct abroad a = {.open = 0};
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, abroad_thread, &a), 0);
+    ck_assert_int_eq(belay_run_with((.workers = 1), opens_channel, &a), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(a.err, 0);
+    ck_assert_int_eq(a.sum, (long)ABROAD * (ABROAD + 1) / 2);
+    belay_chan_free(&a.ch);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -195,6 +279,7 @@ main(void)
     tcase_add_test(t, ready_cases_share_evenly);
     tcase_add_loop_test(t, selects_lose_nothing, 0, 3);
     tcase_add_loop_test(t, a_send_in_time_arrives, 0, 3);
+    tcase_add_test(t, a_select_of_another_runtime_takes_turns);
     tcase_set_timeout(t, 50);
     suite_add_tcase(s, t);
     srunner_set_tap(r, "-");

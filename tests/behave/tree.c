@@ -164,6 +164,45 @@ START_TEST(everything_comes_home)
 }
 END_TEST
 
+/* ---- a long chain -------------------------------------------------------- */
+
+/* Each waits for the next to be ready; none ever is.  The last cuts them. */
+BELAY_TASK_AHEAD(chain, (belay_scope *, all), (int *, ended), (int, left));
+BELAY_TASK_LATER(chain, (belay_scope *, all), (int *, ended), (int, left))
+{
+    int r = 0, err;
+
+    if (left == 0) {
+        belay_cancel(all, "the chain is complete");
+        return belay_sleep(BELAY_S(1000));
+    }
+    BELAY_SCOPE_CATCH(s, &err)
+        r = belay_spawn_ready(s, chain, all, ended, left - 1);
+    ++*ended;
+    return r;
+}
+
+BELAY_TASK(cuts_chain, (int *, ended), (int, length))
+{
+    int err;
+
+    BELAY_SCOPE_CATCH(s, &err)
+        belay_spawn(s, chain, s, ended, length);
+    return err;
+}
+
+/* A cut goes along the chain on one stack, which is shorter than that. */
+START_TEST(a_cut_reaches_the_end_of_a_long_chain)
+{
+    enum { LENGTH = 4000 };
+    int ended = 0;
+
+    ck_assert_int_eq(belay_run_with((.workers = 1), cuts_chain, &ended,
+        (int)LENGTH), -ECANCELED);
+    ck_assert_int_eq(ended, LENGTH);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -173,6 +212,7 @@ main(void)
     int failed;
 
     tcase_add_loop_test(t, everything_comes_home, 1, 5);
+    tcase_add_test(t, a_cut_reaches_the_end_of_a_long_chain);
     tcase_set_timeout(t, 50);
     suite_add_tcase(s, t);
     srunner_set_tap(r, "-");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks that the tests of the rules share. */
-#ifndef TESTS_EXPLORE_RULES_H
-#define TESTS_EXPLORE_RULES_H
+#ifndef EXPLORE_RULES_H
+#define EXPLORE_RULES_H
 
 #include <belay/sync.h>
 #include <belay/test.h>

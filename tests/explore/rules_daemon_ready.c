@@ -2,7 +2,7 @@
 /* Rules 11 and 12: daemons, and children that say when they are ready. */
 #include "rules.h"
 
-/* ---- rule 11 ------------------------------------------------------------------ */
+/* ---- rule 11 ------------------------------------------------------------- */
 
 BELAY_TASK(serves, (belay_dur *, until), (int *, got))
 {
@@ -117,6 +117,29 @@ BELAY_TEST(rule_11_a_daemons_failure_is_not_lost_by_leaving,
     BELAY_CHECK(err == -EIO || belay_test_disturbed());
 }
 
+/* They may start others, until they are cut themselves (rule 9). */
+BELAY_TASK(starts_daemons, (belay_scope *, s), (int *, got))
+{
+    BELAY_CHECK_EQ(belay_spawn_daemon(s, until_cut, &got[0]), 0);
+    (void)!belay_sleep(BELAY_S(10000));
+    got[1] = belay_spawn_daemon(s, until_cut, &got[2]);
+    return 0;
+}
+
+BELAY_TEST(rule_11_no_new_ones_at_the_end, .strategy = BELAY_EXHAUSTIVE)
+{
+    int got[3] = {RULES_UNSET, RULES_UNSET, RULES_UNSET}, err;
+
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_daemon(s, starts_daemons, s, got);
+        BELAY_CHECK_EQ(belay_sleep(1), 0);
+    }
+    BELAY_CHECK_EQ(got[0], -ECANCELED);
+    BELAY_CHECK_EQ(got[1], -ECANCELED);
+    BELAY_CHECK_EQ(got[2], RULES_UNSET);
+    BELAY_CHECK_EQ(err, -ECANCELED); /* a child that never ran: rule 7 */
+}
+
 BELAY_TEST(rule_11_over_two_workers, .workers = 2, .atomic = true,
     .schedules = 3000)
 {
@@ -135,7 +158,7 @@ BELAY_TEST(rule_11_over_two_workers, .workers = 2, .atomic = true,
     BELAY_CHECK_EQ(got[1], -ECANCELED);
 }
 
-/* ---- rule 12 ------------------------------------------------------------------- */
+/* ---- rule 12 ------------------------------------------------------------- */
 
 BELAY_TASK(ready_after, (belay_dur, d), (int, value), (int, result))
 {

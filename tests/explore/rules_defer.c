@@ -35,7 +35,7 @@ BELAY_TASK(notes_its_end, (struct entry *, e))
     return e->result;
 }
 
-/* ---- when, in which order, and where --------------------------------------------- */
+/* ---- when, in which order, and where ------------------------------------- */
 
 BELAY_TEST(rule_15_after_all_children_and_last_first,
     .strategy = BELAY_EXHAUSTIVE)
@@ -59,7 +59,7 @@ BELAY_TEST(rule_15_after_all_children_and_last_first,
     BELAY_CHECK_EQ(b.slept, 0);
 }
 
-/* ---- the shield -------------------------------------------------------------------- */
+/* ---- the shield ---------------------------------------------------------- */
 
 BELAY_TEST(rule_15_cuts_from_outside_are_hidden, .strategy = BELAY_EXHAUSTIVE,
     .cancel_everywhere = true)
@@ -111,7 +111,7 @@ BELAY_TEST(rule_15_one_limit_for_all_and_the_rest_still_run,
     overrun(0, BELAY_S(5)); /* the default */
 }
 
-/* ---- results -------------------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------- */
 
 static int
 defers(int child, int x, int y, bool cut, belay_done *errors, size_t *count)
@@ -206,7 +206,7 @@ BELAY_TEST(rule_15_a_failure_is_not_lost_by_leaving,
         (belay_test_disturbed() && out.err == -ECANCELED));
 }
 
-/* ---- limits of a defer ------------------------------------------------------------------ */
+/* ---- limits of a defer --------------------------------------------------- */
 
 struct late {
     belay_scope *s;
@@ -260,7 +260,7 @@ BELAY_TEST(rule_15_a_defer_may_open_a_scope, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(n, 1);
 }
 
-/* ---- memory --------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
 static int
 reads_memory(void *arg)
@@ -268,7 +268,7 @@ reads_memory(void *arg)
     char *text = arg;
 
     BELAY_CHECK(strcmp(text, "still here") == 0);
-    strcpy(text, "until now");
+    memset(text, 0, 16);
     return 0;
 }
 
@@ -291,7 +291,7 @@ BELAY_TEST(rule_15_the_memory_goes_after_them, .strategy = BELAY_EXHAUSTIVE,
         for (i = 0; i < 16; i++)
             BELAY_CHECK_EQ(mine[i], 0);
         BELAY_CHECK_EQ((uintptr_t)mine % _Alignof(max_align_t), 0);
-        strcpy(mine, "still here");
+        memcpy(mine, "still here", sizeof "still here");
         belay_ignore(belay_defer(s, reads_memory, mine), "it is called");
         belay_spawn(s, allocates, s, &theirs);
         belay_ignore(belay_sleep(1), "the child may have failed");
@@ -327,7 +327,7 @@ BELAY_TEST(rule_15_each_is_called_once_whatever_happens,
     BELAY_CHECK(failed == 0 || belay_test_disturbed());
 }
 
-/* ---- errors ----------------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------- */
 
 struct reader {
     belay_scope *s;

@@ -2,7 +2,7 @@
 /* Rule 13: races, which the first success or the first end decides. */
 #include "rules.h"
 
-/* ---- who ran how far ------------------------------------------------------------ */
+/* ---- who ran how far ----------------------------------------------------- */
 
 struct runner {
     bool returned, discarded;
@@ -66,7 +66,7 @@ first_that(const struct race *race, bool success)
     return -1;
 }
 
-/* ---- first-ok ---------------------------------------------------------------------- */
+/* ---- first-ok ------------------------------------------------------------ */
 
 BELAY_TEST(rule_13_the_first_success_wins, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -146,6 +146,11 @@ BELAY_TEST(rule_13_no_child, .strategy = BELAY_EXHAUSTIVE)
     }
     BELAY_CHECK_EQ(err, -ENOENT);
     BELAY_CHECK_EQ(got, -ECANCELED);
+    BELAY_SCOPE_CATCH(s, &err, .policy = BELAY_FIRST_OK) {
+        belay_spawn_daemon(s, returns, 0);
+        belay_spawn(s, naps_then, 1, -EIO);
+    }
+    BELAY_CHECK_EQ(err, -EIO);
     BELAY_SCOPE_CATCH(s, &err, .policy = BELAY_FIRST_DONE) {
     }
     BELAY_CHECK_EQ(err, 0);
@@ -212,7 +217,7 @@ BELAY_TEST(rule_13_a_loser_discards_in_its_own_task,
     BELAY_CHECK(l.discarded);
 }
 
-/* ---- first-done --------------------------------------------------------------------- */
+/* ---- first-done ---------------------------------------------------------- */
 
 BELAY_TEST(rule_13_the_first_end_decides, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -260,7 +265,7 @@ BELAY_TEST(rule_13_a_failure_decides, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(got[2], -ECANCELED);
 }
 
-/* ---- nothing is lost ------------------------------------------------------------------ */
+/* ---- nothing is lost ----------------------------------------------------- */
 
 /* The result is success exactly if one success was kept for the owner. */
 static void

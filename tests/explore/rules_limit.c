@@ -131,7 +131,7 @@ BELAY_TEST(rule_10_the_wait_is_a_cancellation_point,
     BELAY_CHECK_EQ(belay_test_elapsed(), BELAY_MS(6));
 }
 
-/* ---- all slots wait for a slot ------------------------------------------------ */
+/* ---- all slots wait for a slot ------------------------------------------- */
 
 struct jam {
     int deadlocks, ran;
@@ -172,6 +172,27 @@ BELAY_TEST(rule_10_the_last_of_all_waiters_is_told,
     BELAY_CHECK_EQ(err, j.deadlocks ? -EDEADLK : 0);
     BELAY_CHECK(j.deadlocks <= 1);
     BELAY_CHECK_EQ(j.ran, 2 - j.deadlocks);
+}
+
+/* Others had to wait before, but do not any more. */
+BELAY_TASK(needs_several, (belay_scope *, s), (int, n))
+{
+    while (n-- > 0)
+        BELAY_CHECK_EQ(belay_spawn(s, naps_then, 1, 0), 0);
+    return 0;
+}
+
+BELAY_TEST(rule_10_a_wait_that_is_over_is_forgotten,
+    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1)
+{
+    int err;
+
+    BELAY_SCOPE_CATCH(s, &err, .limit = 2) {
+        belay_spawn(s, naps_then, 1, 0);
+        belay_spawn(s, needs_several, s, 3);
+    }
+    BELAY_CHECK_EQ(err, 0);
+    BELAY_CHECK_EQ(belay_test_elapsed(), 4);
 }
 
 /* The owner who waits has no slot: that is no deadlock. */

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* ---- rule 3: at the brace ---------------------------------------------------- */
+/* ---- rule 3: at the brace ------------------------------------------------ */
 
 /* The order in which tasks ended; nothing is between the entry and the end. */
 struct ends {
@@ -145,6 +145,26 @@ BELAY_TEST(rule_3_ecanceled_from_nowhere_is_a_failure,
     BELAY_CHECK_EQ(belay_test_elapsed(), 1);
 }
 
+/* Nor does one cut excuse the code of another. */
+BELAY_TASK(cleans_up_too_long)
+{
+    BELAY_CHECK_EQ(belay_sleep(BELAY_S(1)), -ECANCELED);
+    BELAY_SHIELD(BELAY_S(1));
+    return BELAY_WITHIN(BELAY_MS(1), belay_sleep(BELAY_MS(2)));
+}
+
+BELAY_TEST(rule_3_the_code_of_another_cut_is_a_failure,
+    .strategy = BELAY_EXHAUSTIVE)
+{
+    int err;
+
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn(s, cleans_up_too_long);
+        belay_cancel(s, "test");
+    }
+    BELAY_CHECK_EQ(err, -ETIME);
+}
+
 /* Told of the cut only by the result of its inner scope: not a failure. */
 BELAY_TASK(only_joins, (int *, got))
 {
@@ -260,7 +280,7 @@ BELAY_TEST(rule_3_the_reason_comes_along, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK(strstr(belay_why(), "the lamp is broken") != NULL);
 }
 
-/* ---- nothing is lost when memory is short or a cancel comes ------------------- */
+/* ---- nothing is lost when memory is short or a cancel comes -------------- */
 
 BELAY_TASK(collects_two, (belay_policy, policy))
 {
@@ -352,7 +372,7 @@ BELAY_TEST(rule_3_two_workers, .workers = 2, .schedules = 3000)
     BELAY_CHECK_EQ(got[1], -ECANCELED);
 }
 
-/* ---- rule 5 -------------------------------------------------------------------- */
+/* ---- rule 5 -------------------------------------------------------------- */
 
 BELAY_TEST(rule_5_the_brace_waits_for_all_after_an_outer_deadline,
     .strategy = BELAY_EXHAUSTIVE)

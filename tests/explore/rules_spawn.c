@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- rule 7 ---------------------------------------------------------------- */
+/* ---- rule 7 -------------------------------------------------------------- */
 
 struct owned {
     int taken, given_back, waited;
@@ -172,7 +172,7 @@ BELAY_TEST(rule_7_a_spawn_that_was_cut_inside_fails_the_scope,
     BELAY_CHECK_EQ(belay_test_elapsed(), BELAY_MS(5));
 }
 
-/* ---- rule 8 ---------------------------------------------------------------- */
+/* ---- rule 8 -------------------------------------------------------------- */
 
 BELAY_LOCAL(colour, int, 1);
 
@@ -296,7 +296,7 @@ BELAY_TEST(rule_8_deep_over_two_workers, .workers = 2, .schedules = 2000,
     BELAY_CHECK(err == 0 || (belay_test_disturbed() && err == -ECANCELED));
 }
 
-/* ---- rule 9 ----------------------------------------------------------------- */
+/* ---- rule 9 -------------------------------------------------------------- */
 
 BELAY_TASK_AHEAD(spawns_upwards, (belay_scope *, s), (int, depth), (int *, n),
     (int *, failed));

@@ -115,8 +115,7 @@ BELAY_TASK(sleeps_again, (struct stage *, st), (int, i))
     return st->got[i] = belay_event_wait(&st->never);
 }
 
-BELAY_TEST(a_cut_against_three, .schedules = 6000, .workers = 2,
-    .atomic = true)
+BELAY_TEST(a_cut_against_three, .schedules = 6000, .workers = 2)
 {
     struct stage st;
     int err;
@@ -178,9 +177,36 @@ BELAY_TEST(a_cut_then_a_wake_up, .strategy = BELAY_EXHAUSTIVE,
     cut_and_wake(false);
 }
 
+/* A wait is over, and its task is ready when the cut comes. */
+BELAY_TASK(wakes_and_yields, (struct stage *, st))
+{
+    st->got[0] = belay_event_wait(&st->e);
+    if (st->got[0] == 0)
+        st->got[1] = belay_yield();
+    return belay_event_wait(&st->never);
+}
+
+BELAY_TEST(a_cut_when_a_wait_is_over, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    closeup_begin();
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = HERE), wakes_and_yields, &st);
+        BELAY_CHECK_EQ(belay_yield(), 0);
+        belay_event_set(&st.e);
+        BELAY_CHECK_EQ(belay_yield(), 0);
+        belay_cancel(s, "a test");
+    }
+    closeup_end();
+    BELAY_CHECK_EQ(err, -ECANCELED);
+}
+
 /* The cut comes from there, the wake-up from here, the sleeper is here. */
-BELAY_TEST(a_cut_and_a_wake_up_from_two_sides, .schedules = 6000,
-    .workers = 3, .atomic = true)
+BELAY_TEST(a_cut_and_a_wake_up_from_two_sides, .schedules = 6000, .workers = 3)
 {
     struct stage st;
     int err;
@@ -246,8 +272,7 @@ BELAY_TEST(a_cut_and_a_value_for_a_select, .strategy = BELAY_EXHAUSTIVE,
     cut_and_select(1);
 }
 
-BELAY_TEST(a_cut_and_a_hand_over_to_a_select, .schedules = 8000,
-    .workers = 2, .atomic = true)
+BELAY_TEST(a_cut_and_a_hand_over_to_a_select, .schedules = 8000, .workers = 2)
 {
     cut_and_select(0);
 }
@@ -295,8 +320,7 @@ BELAY_TEST(a_deadline_here_for_sleepers_there, .strategy = BELAY_EXHAUSTIVE,
 }
 
 /* A timer that has fired and a cut that comes: the sleep ends once. */
-BELAY_TEST(a_cut_against_a_sleep_that_ends, .schedules = 6000, .workers = 2,
-    .atomic = true)
+BELAY_TEST(a_cut_against_a_sleep_that_ends, .schedules = 6000, .workers = 2)
 {
     struct stage st;
     int err;
@@ -335,25 +359,6 @@ BELAY_TEST(a_stop_and_a_cut, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
 
-BELAY_TEST(a_stop_and_a_cut_by_chance, .schedules = 10000, .workers = 2,
-    .atomic = true)
-{
-    struct stage st;
-    int err;
-
-    stage_open(&st);
-    closeup_begin();
-    BELAY_SCOPE_CATCH(s, &err, .grace = INT64_MAX) {
-        belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
-        BELAY_CHECK_EQ(belay_yield(), 0);
-        belay_stop(s, "a test");
-        belay_cancel(s, "a test");
-    }
-    closeup_end();
-    BELAY_CHECK_EQ(err, -ECANCELED);
-    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
-}
-
 BELAY_TEST(two_cuts_at_once, .strategy = BELAY_EXHAUSTIVE,
     .workers = 2)
 {
@@ -375,33 +380,68 @@ BELAY_TEST(two_cuts_at_once, .strategy = BELAY_EXHAUSTIVE,
 /* ---- over several levels ------------------------------------------------------ */
 
 /* There a task has a scope with a child here: the cut goes to and fro. */
-BELAY_TASK(has_a_child_here, (struct stage *, st))
+BELAY_TASK(has_a_child, (struct stage *, st), (int, i), (unsigned, where))
 {
-    BELAY_SCOPE(s) {
-        belay_spawn_with(s, (.worker = HERE), only_a_cut, st, 0);
+    int r;
+
+    BELAY_SCOPE_CATCH(s, &r) {
+        belay_spawn_with(s, (.worker = where), only_a_cut, st, i);
+        belay_event_set(&st->e);
     }
-    return 0;
+    return r;
 }
 
-BELAY_TEST(a_cut_there_and_back, .strategy = BELAY_EXHAUSTIVE,
+static void
+cut_to_and_fro(bool at_once)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    closeup_begin();
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), has_a_child, &st, 0, HERE);
+        if (!at_once)
+            BELAY_CHECK_EQ(belay_event_wait(&st.e), 0);
+        belay_cancel(s, "a test");
+    }
+    closeup_end();
+    BELAY_CHECK_EQ(err, -ECANCELED);
+    BELAY_CHECK(st.got[0] == -ECANCELED || (at_once && st.got[0] ==
+        NOTHING_YET));
+}
+
+BELAY_TEST(a_cut_against_a_scope_that_opens, .strategy = BELAY_EXHAUSTIVE,
     .workers = 2)
 {
-    struct stage st;
-    int err;
-
-    stage_open(&st);
-    closeup_begin();
-    BELAY_SCOPE_CATCH(s, &err) {
-        belay_spawn_with(s, (.worker = THERE), has_a_child_here, &st);
-        belay_cancel(s, "a test");
-    }
-    closeup_end();
-    BELAY_CHECK_EQ(err, -ECANCELED);
-    BELAY_CHECK(st.got[0] == -ECANCELED || st.got[0] == NOTHING_YET);
+    cut_to_and_fro(true);
 }
 
-BELAY_TEST(a_cut_there_and_back_by_chance, .schedules = 8000, .workers = 2,
-    .atomic = true)
+BELAY_TEST(a_cut_there_and_back, .strategy = BELAY_EXHAUSTIVE, .workers = 2)
+{
+    cut_to_and_fro(false);
+}
+
+/* Several scopes are to be told on one worker. */
+BELAY_TEST(a_cut_against_several_scopes_here, .strategy = BELAY_EXHAUSTIVE,
+    .cooperative = true)
+{
+    struct stage st;
+    int err, i;
+
+    stage_open(&st);
+    BELAY_SCOPE_CATCH(s, &err) {
+        for (i = 0; i < 2; i++)
+            belay_spawn(s, has_a_child, &st, i, 0);
+        BELAY_CHECK_EQ(belay_yield(), 0);
+        belay_cancel(s, "a test");
+    }
+    BELAY_CHECK_EQ(err, -ECANCELED);
+}
+
+/* The two others add their lists at the same time. */
+BELAY_TEST(a_cut_against_sleepers_on_two_workers, .schedules = 8000,
+    .workers = 3)
 {
     struct stage st;
     int err;
@@ -409,14 +449,15 @@ BELAY_TEST(a_cut_there_and_back_by_chance, .schedules = 8000, .workers = 2,
     stage_open(&st);
     closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
-        belay_spawn_with(s, (.worker = THERE), has_a_child_here, &st);
-        BELAY_CHECK_EQ(belay_yield(), 0);
-        BELAY_CHECK_EQ(belay_yield(), 0);
+        belay_spawn_with(s, (.worker = 2), only_a_cut, &st, 0);
+        belay_spawn_with(s, (.worker = 3), only_a_cut, &st, 1);
+        BELAY_CHECK_EQ(belay_sleep(1), 0);
         belay_cancel(s, "a test");
     }
     closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
-    BELAY_CHECK(st.got[0] == -ECANCELED || st.got[0] == NOTHING_YET);
+    BELAY_CHECK_EQ(st.got[0], -ECANCELED);
+    BELAY_CHECK_EQ(st.got[1], -ECANCELED);
 }
 
 /* A shield there begins to hide when the message comes, and its limit counts
@@ -474,9 +515,42 @@ BELAY_TEST(a_cut_against_the_first_daemon, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(st.got[1], -ECANCELED);
 }
 
+/* A child waits until the daemon has heard of the cut. */
+BELAY_TASK(passes_on, (struct stage *, st))
+{
+    int r = belay_event_wait(&st->never);
+
+    belay_event_set(&st->e);
+    return r;
+}
+
+BELAY_TASK(waits_for_the_daemon, (struct stage *, st))
+{
+    BELAY_SHIELD(INT64_MAX);
+
+    return belay_event_wait(&st->e);
+}
+
+BELAY_TEST(a_cut_against_a_daemon, .strategy = BELAY_EXHAUSTIVE,
+    .preemptions = 1, .workers = 2)
+{
+    struct stage st;
+    int err;
+
+    stage_open(&st);
+    closeup_begin();
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE, .daemon = true), passes_on,
+            &st);
+        belay_spawn_with(s, (.worker = HERE), waits_for_the_daemon, &st);
+        belay_cancel(s, "a test");
+    }
+    closeup_end();
+    BELAY_CHECK_EQ(err, -ECANCELED);
+}
+
 /* Daemons everywhere are told when the last child has ended. */
-BELAY_TEST(rule_11_daemons_of_both_workers_end, .schedules = 5000,
-    .workers = 2, .atomic = true)
+BELAY_TEST(rule_11_daemons_of_both_workers_end, .schedules = 5000, .workers = 2)
 {
     struct stage st;
     int err;
