@@ -278,7 +278,7 @@ run_explain(const struct bly_root *r, int code)
     char line[sizeof r->why + 128];
     const char *why = r->why;
 
-    if (code == -EDEADLK)
+    if (code == -EDEADLK && r->outcome.err != code)
         why = "every task was asleep for ever (EDEADLK)";
     else if (why[0] == '\0')
         why = belay_strerror(code);

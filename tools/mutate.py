@@ -8,6 +8,7 @@ each of them. Prints TAP.
     tools/mutate.py --list          what there is
     tools/mutate.py --all NAME...   every explore test against these faults:
                                     which of them find it
+    -v                              also who has found what
     -j N                            as many at a time (default: processors)
     --limit SECONDS                 for one run of a test (default 60)
 
@@ -188,13 +189,15 @@ class Yard:
         said = self.build(sorted({t.partition(":")[0] for t in fault.tests}))
         if said is not None:
             return False, ["it does not compile:", said[-2000:]]
+        found = []
         for test in fault.tests:
             passed, said = self.run(test)
             if passed is None:
                 return False, [f"{test} has no answer", said[-2000:]]
             if passed:
                 return False, [f"it survived {test}; but:", fault.why]
-        return True, []
+            found += culprits(test.partition(":")[0], said)
+        return True, found
 
     def survey(self, fault):
         """Which explore tests find it?"""
@@ -208,10 +211,7 @@ class Yard:
             if passed is None:
                 found.append(f"{program} (no end)")
             elif not passed:
-                failed = re.findall(r"^not ok \d+ - (\S+)", said, re.M)
-                failed += [m + " (died)" for m in
-                           re.findall(r"^Bail out! (\w+)", said, re.M)]
-                found += [f"{program}:{f}" for f in failed or ["?"]]
+                found += culprits(program, said)
         return bool(found), found
 
 
@@ -219,6 +219,14 @@ def all_programs():
     with open(os.path.join(ROOT, "tests/explore/meson.build"),
               encoding="utf-8") as f:
         return re.findall(r"^    '(\w+)',$", f.read(), re.M)
+
+
+def culprits(program, said):
+    """The tests that failed, by the TAP of their program."""
+    failed = re.findall(r"^not ok \d+ - (\S+)", said, re.M)
+    failed += [m + " (died)" for m in
+               re.findall(r"^Bail out! (\w+)", said, re.M)]
+    return [f"{program}:{f}" for f in failed or ["?"]]
 
 
 # --- all of them -----------------------------------------------------------
@@ -260,7 +268,7 @@ def go(faults, args, tap):
     def report(fault, seconds, found, problems):
         with lock:
             tap.result(found, f"{fault} ({seconds:.1f} s)", problems)
-            if args.all and found:
+            if args.verbose and found:
                 print("".join(f"#   {p}\n" for p in problems), end="",
                       flush=True)
             if not found:
@@ -294,6 +302,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--only", action="store_true")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--limit", type=float, default=60)
     args = parser.parse_args()

@@ -362,6 +362,9 @@ cancel_shard_of(struct bly_scope *s, struct bly_worker *w, bool *made)
         sh->next = head;
     /* pairs with cancel_notify_scope */
     while (!bly_cas(&s->far_shards, &head, sh));
+    /* Who missed sh has moved the epoch before: from here on, the quick checks
+     * of all tasks of this worker see that.  pairs with bly_cut */
+    (void)bly_load(&w->rt->epoch);
     *made = true;
     return sh;
 }

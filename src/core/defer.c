@@ -67,7 +67,10 @@ bly_scope_run_defers(struct bly_scope *s)
         bly_free(d);
         if (r < 0) {
             belay_done done = {.err = r, .name = "deferred call"};
+            char *why = bly_why_copy(t, r);
 
+            done.why = bly_scope_keep_text(s, why);
+            bly_free(why);
             (void)bly_scope_failed(s, &done,
                 1u << BLY_FIRST_RESULT | 1u << BLY_FIRST_UNTOLD);
         }

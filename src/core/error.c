@@ -42,7 +42,7 @@ struct bly_trace {
     char message[TRACE_MESSAGE];
 };
 
-/* ---- numbers to words ---------------------------------------------------- */
+/* ---- numbers to words --------------------------------------------------- */
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
 
@@ -135,7 +135,7 @@ error_spell(int code, char *buf, size_t size)
     return buf;
 }
 
-/* ---- recording ----------------------------------------------------------- */
+/* ---- recording ---------------------------------------------------------- */
 
 static struct bly_trace *
 trace_of(struct bly_task *t)
@@ -286,7 +286,7 @@ bly_trace_adopt(struct bly_task *parent, int code, const char *child_why)
         child_why[n] == '\0' ? "" : more);
 }
 
-/* ---- telling ------------------------------------------------------------- */
+/* ---- telling ------------------------------------------------------------ */
 
 /* Text that is measured first (at == NULL) and then written. */
 struct why_text {

@@ -38,7 +38,8 @@ enum {
     IDLE_AGE_NS = 50000,  /* unmoved for that long: may be taken */
     IDLE_SPIN_NS = 80000, /* one searcher stays awake that long */
     IDLE_WARM_NS = 500000, /* so long after it has found something */
-    IDLE_STARVED_NS = 1000000
+    IDLE_STARVED_NS = 1000000,
+    IDLE_SLACK_NS = 50000 /* a sleep for a timer may be so much longer */
 };
 
 void
@@ -187,6 +188,13 @@ idle_spin(struct bly_worker *w)
 
 /* ---- sleeping ----------------------------------------------------------- */
 
+/* A wake costs some 8 us, so timers that are close together share one. */
+BLY_INLINE int64_t
+idle_with_slack(int64_t deadline)
+{
+    return BLY_SIM ? deadline : bly_time_add(deadline, IDLE_SLACK_NS);
+}
+
 static void
 idle_sleep(struct bly_worker *w)
 {
@@ -201,7 +209,7 @@ idle_sleep(struct bly_worker *w)
         bool quiet = deadline == BLY_NEVER && bly_deadlock_quiet(w);
 
         if (rt->driver->park != NULL)
-            rt->driver->park(w, deadline);
+            rt->driver->park(w, idle_with_slack(deadline));
         if (quiet)
             bly_deadlock_unquiet(w);
     } else {

@@ -47,7 +47,7 @@ static struct sigaction overflow_old_bus;
 static uint32_t overflow_installed;
 static __thread void *overflow_alternate;
 
-/* ---- The text ---- */
+/* ---- The text ----------------------------------------------------------- */
 
 struct overflow_text {
     size_t used;
@@ -155,7 +155,7 @@ overflow_compose_sealed(struct overflow_text *t, const void *addr,
     return true;
 }
 
-/* ---- The handler ---- */
+/* ---- The handler -------------------------------------------------------- */
 
 #if defined(__x86_64__)
 static const void *
@@ -233,7 +233,7 @@ overflow_handler(int sig, siginfo_t *info, void *uc)
     errno = saved;
 }
 
-/* ---- The calls ---- */
+/* ---- The calls ---------------------------------------------------------- */
 
 int
 bly_overflow_install(void)

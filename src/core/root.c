@@ -76,10 +76,22 @@ root_task(struct bly_root *r, struct bly_rt *rt)
     return t;
 }
 
+/* A task without a stack waits for another's; the first would do so for ever.
+ * What is put back stays with w. */
+static bool
+root_has_stack(struct bly_worker *w)
+{
+    struct bly_stack *s = bly_stack_get(&w->stacks, 0);
+
+    if (s != NULL)
+        bly_stack_put(&w->stacks, s);
+    return s != NULL;
+}
+
 int
 bly_root_begin(struct bly_root *r)
 {
-    struct bly_task *t;
+    struct bly_task *t = NULL;
     int err;
 
     bly_fork_check("opening a runtime", r->site);
@@ -90,7 +102,8 @@ bly_root_begin(struct bly_root *r)
         return err;
     r->rt->top = &r->top;
     bly_worker_here = &r->rt->workers[0];
-    t = root_task(r, r->rt);
+    if (root_has_stack(bly_worker_here))
+        t = root_task(r, r->rt);
     if (t != NULL)
         bly_sched_ready(t);
     bly_worker_here = NULL;

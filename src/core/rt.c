@@ -117,8 +117,9 @@ rt_stop_threads(struct bly_rt *rt, uint32_t started)
 {
     uint32_t i;
 
-    /* Before we look at sleep, and the sleeper the other way round: an exchange,
-     * because a store may pass a later load.  pairs with idle_sleep */
+    /* Before we look at sleep, and the sleeper the other way round: an
+     * exchange, because a store may pass a later load.  pairs with
+     * idle_sleep */
     (void)bly_xchg(&rt->done, 1u);
     for (i = 1; i < started; i++) {
         bly_idle_wake(&rt->workers[i]);

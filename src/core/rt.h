@@ -49,7 +49,7 @@ struct bly_worker {
     struct bly_task *free_tasks;
     uint32_t free_count;
     uint32_t ready_count;
-    bool starved;         /* there was no stack for the last pick */
+    uint32_t starved;     /* picks in a row for which there was no stack */
     bool look;            /* a slice is used up: look outside */
     int64_t now;          /* as of the last look outside */
     uint32_t coarse;      /* atomic: the same in milliseconds */

@@ -410,11 +410,11 @@ static bool
 sched_run(struct bly_worker *w, struct bly_task *t)
 {
     if (!(t->flags & BLY_TASK_STARTED) && !sched_start(w, t)) {
-        w->starved = true; /* no stack: it waits in the queue */
+        w->starved++; /* no stack: it waits in the queue */
         sched_push(w, t);
         return false;
     }
-    w->starved = false;
+    w->starved = 0;
     sched_enter(w, t);
     bly_ctx_switch(&w->loop, &t->ctx);
     bly_store_relaxed(&w->current, (struct bly_task *)NULL);
@@ -448,7 +448,7 @@ bly_sched_loop(struct bly_worker *w)
         bly_sched_poll(w);
         if (w->ready_head == NULL && bly_runq_count(&w->runq) == 0)
             bly_idle(w);
-        else if (w->starved)
-            bly_idle_starved(w);
+        else if (w->starved > w->ready_count)
+            bly_idle_starved(w); /* nobody in the queue can run */
     }
 }

@@ -135,6 +135,8 @@ spawn_extra(struct bly_task *c, struct bly_scope *s,
 {
     struct bly_extra *e;
 
+    if (o->stack > BLY_STACK_MAX)
+        return -ENOMEM; /* else it would wait for its stack for ever */
     if (o->daemon)
         c->flags |= BLY_TASK_DAEMON;
     if (o->own_stack || o->stack != 0 || o->ready)

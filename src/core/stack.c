@@ -39,7 +39,7 @@ enum {
     STACK_TRIM = 2 /* slabs taken aside at once */
 };
 
-/* ---- Under pool->lock ---- */
+/* ---- Under pool->lock --------------------------------------------------- */
 
 static void
 stack_open(struct bly_stack_pool *p, struct bly_stack_slab *slab)
@@ -186,7 +186,7 @@ stack_give_packed(struct bly_stack_pool *p, struct bly_stack_slab *slab,
     return true;
 }
 
-/* ---- Giving memory back ---- */
+/* ---- Giving memory back ------------------------------------------------- */
 
 /* Clears the stacks whose bits are set, neighbours together. */
 static void
@@ -310,7 +310,7 @@ stack_give_rest(struct bly_stack_pool *p, struct bly_stack **list,
     stack_give(p, rest);
 }
 
-/* ---- Getting one ---- */
+/* ---- Getting one -------------------------------------------------------- */
 
 static void
 stack_tell_valgrind(struct bly_stack *s)
@@ -449,7 +449,7 @@ bly_stack_put_slow_(struct bly_stacks *c, struct bly_stack *s)
     }
 }
 
-/* ---- Looking at one ---- */
+/* ---- Looking at one ----------------------------------------------------- */
 
 /* A small stack ends in a word of ours, any other without a guard in a line
  * of zeros that nobody has touched. */
@@ -526,7 +526,7 @@ bly_stack_mode_name(enum bly_stack_mode mode)
     return names[mode];
 }
 
-/* ---- Beginning and end ---- */
+/* ---- Beginning and end -------------------------------------------------- */
 
 void
 bly_stack_pool_init(struct bly_stack_pool *p)

@@ -31,6 +31,9 @@ enum bly_stack_mode {
     BLY_STACK_CANARY    /* only looked at by bly_stack_check */
 };
 
+/* There is never a larger one. */
+#define BLY_STACK_MAX ((size_t)1 << 30)
+
 enum {
     BLY_STACK_SMALL_SIZE = 1024,
     BLY_STACK_HOT_MAX = 64 /* warm stacks that a worker keeps */

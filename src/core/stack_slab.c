@@ -43,7 +43,6 @@
 
 #define STACK_ARENA_MIN ((size_t)256 << 20)
 #define STACK_ARENA_MAX ((size_t)64 << 30)
-#define STACK_CUSTOM_MAX ((size_t)1 << 30)
 
 /* Sanitized frames are two to three times as large. */
 #define STACK_NORMAL_SLOT ((size_t)(BLY_SANITIZE ? 512 : 128) << 10)
@@ -278,7 +277,7 @@ stack_slab_packed(struct bly_stack_pool *p)
 struct bly_stack *
 bly_stack_slab_custom(struct bly_stack_pool *p, size_t want)
 {
-    if (want > STACK_CUSTOM_MAX)
+    if (want > BLY_STACK_MAX)
         return NULL;
     size_t page = stack_page();
     size_t size = (want + page - 1) & ~(page - 1);

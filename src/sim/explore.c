@@ -176,7 +176,7 @@ belay_test_fail_at(const belay_site *site, const char *fmt, ...)
         task != NULL ? task : "", task != NULL ? "'" : "");
 }
 
-/* ---- findings ------------------------------------------------------------ */
+/* ---- findings ----------------------------------------------------------- */
 
 uint64_t
 bly_sim_key(const char *text)
@@ -241,7 +241,7 @@ explore_misuse(const char *line)
         bly_sim_fail(BELAY_FINDS_MISUSE, bly_sim_key(line), "%s", line);
 }
 
-/* ---- one run ------------------------------------------------------------- */
+/* ---- one run ------------------------------------------------------------ */
 
 static void
 explore_verdict(int rc, const char *why)

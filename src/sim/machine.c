@@ -75,7 +75,7 @@ machine_jump(void)
             bly_machine_ready(&bly_machine.threads[i]);
 }
 
-/* ---- who runs ------------------------------------------------------------ */
+/* ---- who runs ----------------------------------------------------------- */
 
 static uint64_t
 vthread_bit(const struct bly_vthread *v)

@@ -12,7 +12,7 @@
 
 #include <stdarg.h>
 
-/* ---- a question and who answers it ------------------------------------ */
+/* ---- a question and who answers it -------------------------------------- */
 
 struct bly_sim_ask {
     enum bly_choice kind;
@@ -27,7 +27,7 @@ struct bly_sim_source {
     void (*spun)(uint64_t id); /* id waits in a loop; NULL: no matter */
 };
 
-/* ---- what a run did: record.c ----------------------------------------- */
+/* ---- what a run did: record.c ------------------------------------------- */
 
 struct bly_sim_deviation {
     uint64_t at; /* index among the choices of the run */
@@ -63,7 +63,7 @@ extern const struct bly_sim_source bly_sim_replay;
 const char *bly_sim_replay_differs(const struct bly_sim_trace *of,
     const struct bly_sim_trace *now);
 
-/* ---- the run that goes on: explore.c; the search: search.c ------------- */
+/* ---- the run that goes on: explore.c; the search: search.c -------------- */
 
 struct bly_sim {
     bool on; /* inside a run, and not in the explorer's own work */
@@ -122,7 +122,7 @@ void bly_sim_prepare(void);
 /* The part of the token that names the test and its options. */
 uint32_t bly_sim_config(const belay_test_opts *opts);
 
-/* ---- strategies: strategy.c, exhaustive.c, shrink.c -------------------- */
+/* ---- strategies: strategy.c, exhaustive.c, shrink.c --------------------- */
 
 /* Prepares a run by chance; MIX has been resolved to one of the others. */
 const struct bly_sim_source *bly_sim_strategy(belay_strategy strategy,

@@ -70,7 +70,7 @@ cast_after(const belay_broadcast *b, uint32_t at)
     return at + 1 == b->cap ? 0 : at + 1;
 }
 
-/* ---- under the lock ------------------------------------------------------ */
+/* ---- under the lock ----------------------------------------------------- */
 
 static bool
 cast_has_room(belay_broadcast *b)
@@ -168,7 +168,7 @@ cast_take(belay_sub *sub, void *value, struct bly_batch *batch)
     return 1;
 }
 
-/* ---- sending ------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------ */
 
 static void
 cast_describe(struct bly_waiter *w, char *buf, size_t size)
@@ -279,7 +279,7 @@ belay_broadcast_close_at(belay_broadcast *b, int err, const belay_site *site)
     bly_batch_wake(&batch);
 }
 
-/* ---- receiving ----------------------------------------------------------- */
+/* ---- receiving ---------------------------------------------------------- */
 
 int
 belay_sub_recv_at(belay_sub *sub, void *value, const belay_site *site)
@@ -337,7 +337,7 @@ belay_sub_lost_at(belay_sub *sub, const belay_site *site)
     return lost;
 }
 
-/* ---- as a case of a select ----------------------------------------------- */
+/* ---- as a case of a select ---------------------------------------------- */
 
 static struct bly_gate *
 cast_case_gate(const belay_case *c)
@@ -388,7 +388,7 @@ belay_case_sub_recv(belay_sub *sub, void *into)
     };
 }
 
-/* ---- making and freeing -------------------------------------------------- */
+/* ---- making and freeing ------------------------------------------------- */
 
 int
 belay_broadcast_open_at(belay_broadcast **out, size_t elem, size_t cap,

@@ -50,7 +50,7 @@
 
 #include <stdio.h>
 
-/* ---- the ring ------------------------------------------------------------ */
+/* ---- the ring ----------------------------------------------------------- */
 
 BLY_INLINE void
 chan_put(struct belay_chan *ch, const void *value)
@@ -76,7 +76,7 @@ chan_get(struct belay_chan *ch, void *value)
     ch->count--;
 }
 
-/* ---- under the lock ------------------------------------------------------ */
+/* ---- under the lock ----------------------------------------------------- */
 
 void
 bly_chan_told(struct belay_chan *ch)
@@ -193,7 +193,7 @@ bly_chan_enqueue(struct belay_chan *ch, struct bly_list *queue,
         bly_external_arm(ch->ext, here);
 }
 
-/* ---- waiting ------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------ */
 
 static void
 chan_describe(struct bly_waiter *w, char *buf, size_t size)

@@ -103,7 +103,7 @@ bly_chan_copy(void *to, const void *from, uint32_t elem)
         __builtin_memcpy(to, from, elem);
 }
 
-/* ---- external.c: values from signal handlers ----------------------------- */
+/* ---- external.c: values from signal handlers ---------------------------- */
 
 int bly_external_open(struct belay_chan *ch, uint32_t slots);
 /* Nobody pushes any more; what is inside goes to undelivered. */

@@ -16,7 +16,7 @@ case_gate(const belay_case *c)
     return &case_chan(c)->leaning.gate;
 }
 
-/* ---- recv ---------------------------------------------------------------- */
+/* ---- recv --------------------------------------------------------------- */
 
 static bool
 case_recv_ready(struct bly_arm *a)
@@ -73,7 +73,7 @@ belay_case_recv(belay_chan *ch, void *into)
     };
 }
 
-/* ---- send ---------------------------------------------------------------- */
+/* ---- send --------------------------------------------------------------- */
 
 static bool
 case_send_ready(struct bly_arm *a)

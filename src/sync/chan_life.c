@@ -16,7 +16,7 @@ bly_gate_number(void)
     return (bly_fetch_add(&chan_gates, 1u) + 1) & ~BLY_GATE_LEANS;
 }
 
-/* ---- closing, producers -------------------------------------------------- */
+/* ---- closing, producers ------------------------------------------------- */
 
 void
 belay_close_at(belay_chan *ch, int err, const belay_site *site)
@@ -88,7 +88,7 @@ belay_chan_release_at(belay_chan *ch, int err, const belay_site *site)
     chan_producer_end(&ch->producers, err);
 }
 
-/* ---- making and freeing -------------------------------------------------- */
+/* ---- making and freeing ------------------------------------------------- */
 
 static void
 chan_init(struct belay_chan *ch, size_t elem, size_t cap,
@@ -216,7 +216,7 @@ belay_chan_freep(void *handle)
     belay_chan_free_at(handle, NULL);
 }
 
-/* ---- statistics ---------------------------------------------------------- */
+/* ---- statistics --------------------------------------------------------- */
 
 static size_t
 chan_length(struct bly_list *l)

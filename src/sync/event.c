@@ -30,7 +30,7 @@ static const struct bly_wait_kind event_kind = {
     .abort = bly_gate_abort,
 };
 
-/* ---- a case of a select -------------------------------------------------- */
+/* ---- a case of a select ------------------------------------------------- */
 
 /* An event is made of zero bytes; it gets its number when first asked. */
 static struct bly_gate *
@@ -81,7 +81,7 @@ belay_case_event(belay_event *event)
         .belay_on = event};
 }
 
-/* ---- the calls ----------------------------------------------------------- */
+/* ---- the calls ---------------------------------------------------------- */
 
 int
 belay_event_wait_at(belay_event *event, const belay_site *site)

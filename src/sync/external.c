@@ -95,7 +95,7 @@ bly_external_armed(struct bly_external *x)
     return x->armed;
 }
 
-/* ---- pushing: no locks from here to belay_try_send_external_at ----------- */
+/* ---- pushing: no locks from here to belay_try_send_external_at ---------- */
 
 static bool
 external_push(struct bly_external *x, const void *value)
@@ -150,7 +150,7 @@ belay_try_send_external_at(belay_chan *ch, const void *value,
     return 0;
 }
 
-/* ---- the receivers' side ------------------------------------------------- */
+/* ---- the receivers' side ------------------------------------------------ */
 
 /* On the worker of some receiver, between two tasks. */
 static void

@@ -41,7 +41,7 @@ struct belay_frozen {
     unsigned count;
 };
 
-/* ---- whose page is it ---------------------------------------------------- */
+/* ---- whose page is it --------------------------------------------------- */
 
 #if BLY_SIM
 
@@ -115,7 +115,7 @@ frozen_forget(belay_frozen *f)
 
 #endif
 
-/* ---- filling ------------------------------------------------------------- */
+/* ---- filling ------------------------------------------------------------ */
 
 int
 belay_frozen_open(belay_frozen **out, const char *name)
@@ -196,7 +196,7 @@ belay_frozen_strdup_at(belay_frozen *f, const char *text,
     return belay_frozen_copy_at(f, text, strlen(text) + 1, site);
 }
 
-/* ---- sealing ------------------------------------------------------------- */
+/* ---- sealing ------------------------------------------------------------ */
 
 static int
 frozen_protect(belay_frozen *f, int how)

@@ -69,7 +69,7 @@ mutex_owner(uintptr_t v)
     return (struct bly_task *)(v & ~(uintptr_t)MUTEX_BITS);
 }
 
-/* ---- diagnosis ----------------------------------------------------------- */
+/* ---- diagnosis ---------------------------------------------------------- */
 
 static struct bly_task *
 mutex_waker(struct bly_waiter *w, struct bly_task *prev)
@@ -91,7 +91,7 @@ mutex_describe(struct bly_waiter *w, char *buf, size_t size)
         bly_site_line(site));
 }
 
-/* ---- the queue ----------------------------------------------------------- */
+/* ---- the queue ---------------------------------------------------------- */
 
 /* Under the gate, after each change of the queue. */
 static void
@@ -171,7 +171,7 @@ mutex_enqueue(struct bly_mutex *m, struct mutex_waiter *w, uintptr_t mine)
     return true;
 }
 
-/* ---- locking ------------------------------------------------------------- */
+/* ---- locking ------------------------------------------------------------ */
 
 /* Takes it if it is free; mine are bits that go with the caller. */
 static bool
@@ -353,7 +353,7 @@ bly_mutex_retake(struct bly_mutex *m, struct bly_task *t,
     mutex_note_owner(m, t, site);
 }
 
-/* ---- unlocking ----------------------------------------------------------- */
+/* ---- unlocking ---------------------------------------------------------- */
 
 bool
 bly_mutex_held_by(struct bly_mutex *m, struct bly_task *t)

@@ -58,7 +58,7 @@ rwlock_first(struct bly_rwlock *l)
     return w == NULL ? NULL : BLY_CONTAINER(w, struct rwlock_waiter, base);
 }
 
-/* ---- under the gate ------------------------------------------------------ */
+/* ---- under the gate ----------------------------------------------------- */
 
 static bool
 rwlock_is_free_for(struct bly_rwlock *l, bool write)
@@ -120,7 +120,7 @@ rwlock_is_own(struct bly_rwlock *l, struct bly_task *t, bool write)
     return l->writer == t || (write && l->readers == 1 && l->reader == t);
 }
 
-/* ---- sleeping ------------------------------------------------------------ */
+/* ---- sleeping ----------------------------------------------------------- */
 
 static enum bly_abort
 rwlock_abort(struct bly_waiter *w)
@@ -231,7 +231,7 @@ rwlock_wait(struct bly_rwlock *l, struct bly_task *t, bool write,
     return r < 0 ? r : 0;
 }
 
-/* ---- the calls ----------------------------------------------------------- */
+/* ---- the calls ---------------------------------------------------------- */
 
 static int
 rwlock_lock(struct bly_rwlock *l, struct bly_task *t, bool write, bool try,

@@ -58,7 +58,7 @@ _Static_assert(sizeof(struct bly_arm) <= sizeof(belay_case_room),
 _Static_assert(_Alignof(struct bly_arm) <= _Alignof(belay_case_room),
     "belay_case_room is not aligned");
 
-/* ---- time and stop ------------------------------------------------------- */
+/* ---- time and stop ------------------------------------------------------ */
 
 /* These have no gate: all that happens to them happens on our worker. */
 static const struct bly_case_ops select_after = {.verb = "after"};
@@ -85,7 +85,7 @@ select_fire(struct bly_timer *timer)
         bly_wake(&a->w, 0);
 }
 
-/* ---- sleeping ------------------------------------------------------------ */
+/* ---- sleeping ----------------------------------------------------------- */
 
 static enum bly_abort
 select_abort(struct bly_waiter *w)
@@ -120,7 +120,7 @@ static const struct bly_wait_kind select_kind_stoppable = {
     .describe = select_describe,
 };
 
-/* ---- building ------------------------------------------------------------ */
+/* ---- building ----------------------------------------------------------- */
 
 static bool
 select_before(const struct bly_arm *a, const struct bly_arm *b)
@@ -183,7 +183,7 @@ select_build(struct bly_select *s, struct bly_task *t, const belay_case *cases,
     }
 }
 
-/* ---- trying -------------------------------------------------------------- */
+/* ---- trying ------------------------------------------------------------- */
 
 /* A gate may lean to another worker, so its lock alone is not enough. */
 static void
@@ -304,7 +304,7 @@ select_overdue(struct bly_select *s)
     return NULL;
 }
 
-/* ---- waiting ------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------ */
 
 static void
 select_enqueue(struct bly_select *s)
@@ -401,7 +401,7 @@ select_wait(struct bly_select *s, struct bly_task *t, belay_case_room *room,
     return a != NULL ? a : select_sleep(s, t, room, code);
 }
 
-/* ---- the calls ----------------------------------------------------------- */
+/* ---- the calls ---------------------------------------------------------- */
 
 static int
 select_answer(struct bly_arm *a, int code, int *r)

@@ -43,7 +43,7 @@ watch_check(const belay_watch *w, const char *what, const belay_site *site)
         bly_misuse(site, "%s on a watch that is not open", what);
 }
 
-/* ---- under the lock ------------------------------------------------------ */
+/* ---- under the lock ----------------------------------------------------- */
 
 static void
 watch_show(belay_watch *w, struct bly_look_out *l)
@@ -61,7 +61,7 @@ watch_take(belay_watch *w, struct bly_look_out *l)
     return 1;
 }
 
-/* ---- the calls ----------------------------------------------------------- */
+/* ---- the calls ---------------------------------------------------------- */
 
 int
 belay_watch_set_at(belay_watch *watch, const void *value,
@@ -163,7 +163,7 @@ belay_watch_close_at(belay_watch *watch, int err, const belay_site *site)
     bly_batch_wake(&b);
 }
 
-/* ---- as a case of a select ----------------------------------------------- */
+/* ---- as a case of a select ---------------------------------------------- */
 
 static struct bly_gate *
 watch_case_gate(const belay_case *c)
@@ -226,7 +226,7 @@ belay_case_watch(belay_watch *watch, uint64_t *seen, void *into)
     };
 }
 
-/* ---- making and freeing -------------------------------------------------- */
+/* ---- making and freeing ------------------------------------------------- */
 
 int
 belay_watch_open_at(belay_watch **out, size_t elem, const char *name,

@@ -22,7 +22,7 @@ struct item {
 typedef BELAY_CHAN(struct item) item_chan;
 typedef BELAY_CHAN(long) long_chan;
 
-/* ---- many to many -------------------------------------------------------- */
+/* ---- many to many ------------------------------------------------------- */
 
 enum { TASKS = 6, EACH = 20000 };
 
@@ -78,7 +78,7 @@ START_TEST(every_value_arrives_once)
 }
 END_TEST
 
-/* ---- from outside -------------------------------------------------------- */
+/* ---- from outside ------------------------------------------------------- */
 
 enum { PUSHES = 20000 };
 
@@ -181,7 +181,7 @@ START_TEST(a_signal_handler_wakes_a_receiver)
 }
 END_TEST
 
-/* ---- misuse -------------------------------------------------------------- */
+/* ---- misuse ------------------------------------------------------------- */
 
 static char said[1000];
 

@@ -50,7 +50,7 @@ table_new(struct table **out, int number, int n)
     return 0;
 }
 
-/* ---- a write to sealed data ---------------------------------------------- */
+/* ---- a write to sealed data --------------------------------------------- */
 
 BELAY_TASK(scribble, (struct table *, t))
 {
@@ -118,7 +118,7 @@ START_TEST(a_write_names_the_data_and_the_task)
 }
 END_TEST
 
-/* ---- versions ------------------------------------------------------------ */
+/* ---- versions ----------------------------------------------------------- */
 
 enum { READERS = 4, VERSIONS = 200, SQUARES = 50 };
 

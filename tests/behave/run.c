@@ -201,6 +201,12 @@ START_TEST(the_result_is_the_exit_status)
 }
 END_TEST
 
+static int
+main_fails_like_a_deadlock(void)
+{
+    return belay_main(fails_with, -EDEADLK);
+}
+
 START_TEST(a_failure_is_explained)
 {
     child_start(main_fails);
@@ -210,7 +216,43 @@ START_TEST(a_failure_is_explained)
     child_wrote("run.c:");
     child_start(main_hangs);
     child_exits(1);
-    child_wrote("belay: task 'waits_for_ever' failed: ");
+    child_wrote("belay: task 'waits_for_ever' failed: every task was asleep");
+    child_start(main_fails_like_a_deadlock);
+    child_exits(1);
+    child_wrote("belay: task 'fails_with' failed: the door is shut (EDEADLK)");
+}
+END_TEST
+
+/* ---- without memory ----------------------------------------------------- */
+
+/* There is memory for more and more of a runtime, at last for all of it. */
+static int
+main_has_less_memory(void)
+{
+    struct rlimit limit = {0, RLIM_INFINITY};
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    int r = 0;
+
+    if (f == NULL || fscanf(f, "%lu", &pages) != 1)
+        return 98;
+    (void)fclose(f);
+    for (rlim_t more = 1 << 16; more < (rlim_t)1 << 31 && r != 7; more *= 2) {
+        limit.rlim_cur =
+            (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+        if (setrlimit(RLIMIT_AS, &limit) < 0)
+            return 97;
+        r = belay_run(gives, 7);
+        if (r != 7 && r != -ENOMEM && r != -EAGAIN)
+            return 96;
+    }
+    return r;
+}
+
+START_TEST(a_run_without_memory_fails)
+{
+    child_start(main_has_less_memory);
+    child_exits(7);
 }
 END_TEST
 
@@ -468,6 +510,7 @@ main(void)
     tcase_add_test(t, a_thread_of_a_task_has_its_own);
     tcase_add_test(t, the_result_is_the_exit_status);
     tcase_add_test(t, a_failure_is_explained);
+    tcase_add_test(t, a_run_without_memory_fails);
     tcase_add_loop_test(t, a_signal_stops_gently, 0, 2);
     tcase_add_test(t, after_the_grace_it_is_cut);
     tcase_add_test(t, the_second_signal_is_hard);

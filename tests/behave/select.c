@@ -9,7 +9,7 @@
 
 typedef BELAY_CHAN(long) long_chan;
 
-/* ---- fairness ------------------------------------------------------------ */
+/* ---- fairness ----------------------------------------------------------- */
 
 enum { ROUNDS = 30000, CHANNELS = 3 };
 
@@ -51,7 +51,7 @@ START_TEST(ready_cases_share_evenly)
 }
 END_TEST
 
-/* ---- a ring of selects --------------------------------------------------- */
+/* ---- a ring of selects -------------------------------------------------- */
 
 enum { STATIONS = 5, VALUES = 4000 };
 
@@ -135,7 +135,7 @@ START_TEST(selects_lose_nothing)
 }
 END_TEST
 
-/* ---- deadlines against values -------------------------------------------- */
+/* ---- deadlines against values ------------------------------------------- */
 
 BELAY_TASK(hurried_sender, (long_chan *, ch), (long, n), (long *, sent))
 {
@@ -186,9 +186,9 @@ START_TEST(a_send_in_time_arrives)
 }
 END_TEST
 
-/* ---- another runtime ------------------------------------------------------ */
+/* ---- another runtime ---------------------------------------------------- */
 
-enum { ABROAD = 100000 };
+enum { ABROAD = 500000 };
 
 struct abroad {
     long_chan ch;

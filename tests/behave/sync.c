@@ -27,7 +27,7 @@ enum { TASKS = 16, TIMES = 2000 };
             return BELAY_FAIL(-EPROTO, "%s:%d: %s", __FILE__, __LINE__, #e);   \
     } while (0)
 
-/* ---- many tasks ---------------------------------------------------------- */
+/* ---- many tasks --------------------------------------------------------- */
 
 static struct {
     belay_mutex mutex;
@@ -110,7 +110,7 @@ START_TEST(one_worker_needs_no_atomics)
 }
 END_TEST
 
-/* ---- a queue of one: two conditions -------------------------------------- */
+/* ---- a queue of one: two conditions ------------------------------------- */
 
 static struct {
     belay_mutex m;
@@ -180,7 +180,7 @@ START_TEST(conditions_hand_over)
 }
 END_TEST
 
-/* ---- once, barrier, latch, event ----------------------------------------- */
+/* ---- once, barrier, latch, event ---------------------------------------- */
 
 static struct {
     belay_once once;
@@ -249,7 +249,7 @@ START_TEST(all_meet)
 }
 END_TEST
 
-/* ---- guarded and confined data ------------------------------------------- */
+/* ---- guarded and confined data ------------------------------------------ */
 
 static BELAY_GUARDED(long) guarded = BELAY_GUARDED_INIT(7);
 static BELAY_CONFINED(long) confined;
@@ -308,7 +308,7 @@ START_TEST(data_behind_their_lock)
 }
 END_TEST
 
-/* ---- mistakes ------------------------------------------------------------ */
+/* ---- mistakes ----------------------------------------------------------- */
 
 static struct {
     belay_mutex m;

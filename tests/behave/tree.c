@@ -164,7 +164,7 @@ START_TEST(everything_comes_home)
 }
 END_TEST
 
-/* ---- a long chain -------------------------------------------------------- */
+/* ---- a long chain ------------------------------------------------------- */
 
 /* Each waits for the next to be ready; none ever is.  The last cuts them. */
 BELAY_TASK_AHEAD(chain, (belay_scope *, all), (int *, ended), (int, left));

@@ -103,7 +103,7 @@ BELAY_TEST(everybody_hears_on_two_workers, .workers = 2, .atomic = true,
     everybody_hears(2, 2);
 }
 
-/* ---- a sender that waits for the slowest --------------------------------- */
+/* ---- a sender that waits for the slowest -------------------------------- */
 
 enum happening { RECV, LEAVE, CLOSE, CANCEL, TIMEOUT, HAPPENINGS };
 
@@ -179,7 +179,7 @@ BELAY_TEST(two_happen_to_a_sender, .strategy = BELAY_EXHAUSTIVE,
     belay_broadcast_free(&b);
 }
 
-/* ---- one subscription, two tasks ----------------------------------------- */
+/* ---- one subscription, two tasks ---------------------------------------- */
 
 BELAY_TASK(shares, (int_sub *, sub), (int *, heard))
 {
@@ -212,7 +212,7 @@ BELAY_TEST(two_tasks_may_share_a_subscription, .strategy = BELAY_EXHAUSTIVE,
     belay_broadcast_free(&b);
 }
 
-/* ---- lossy --------------------------------------------------------------- */
+/* ---- lossy -------------------------------------------------------------- */
 
 BELAY_TEST(who_lags_is_told_how_far, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -241,7 +241,7 @@ BELAY_TEST(who_lags_is_told_how_far, .strategy = BELAY_EXHAUSTIVE)
     belay_broadcast_free(&b);
 }
 
-/* ---- select -------------------------------------------------------------- */
+/* ---- select ------------------------------------------------------------- */
 
 BELAY_TASK(say, (int_cast *, b), (int, v))
 {

@@ -4,7 +4,7 @@
 
 enum happening { WAKE, CANCEL, TIMEOUT, CLOSE, JOIN, HAPPENINGS };
 
-/* ---- rule 19 ------------------------------------------------------------- */
+/* ---- rule 19 ------------------------------------------------------------ */
 
 BELAY_TEST(rule_19_receivers_drain_then_get_the_error,
     .strategy = BELAY_EXHAUSTIVE)
@@ -25,7 +25,23 @@ BELAY_TEST(rule_19_receivers_drain_then_get_the_error,
     book_close(&b);
 }
 
-/* ---- two things happen to one who sleeps --------------------------------- */
+BELAY_TEST(a_full_ring_takes_no_more, .strategy = BELAY_EXHAUSTIVE)
+{
+    struct book b;
+    int v;
+
+    if (book_open(&b, 2, 1) < 0)
+        return;
+    for (v = 1; v <= 2; v++)
+        BELAY_CHECK_EQ(book_sent(&b, belay_try_send(&b.ch[0], v), v), 0);
+    BELAY_CHECK_EQ(belay_try_send(&b.ch[0], 3), -EAGAIN);
+    BELAY_CHECK_EQ(book_recv(&b, 0), 1);
+    BELAY_CHECK_EQ(book_recv(&b, 0), 1);
+    BELAY_CHECK_EQ(belay_try_recv(&b.ch[0], &v), -EAGAIN);
+    book_close(&b);
+}
+
+/* ---- two things happen to one who sleeps -------------------------------- */
 
 /* Does one of the things that can end the sleep of who waits in b->ch[0]. */
 static int
@@ -127,7 +143,7 @@ BELAY_TEST(two_happen_to_a_sender, .strategy = BELAY_EXHAUSTIVE,
     two_happen(false);
 }
 
-/* ---- several of each ----------------------------------------------------- */
+/* ---- several of each ---------------------------------------------------- */
 
 BELAY_TASK(send_two, (struct book *, b), (int, first))
 {
@@ -184,7 +200,7 @@ BELAY_TEST(two_producers_two_receivers_on_two_workers, .workers = 2,
     several();
 }
 
-/* ---- order --------------------------------------------------------------- */
+/* ---- order -------------------------------------------------------------- */
 
 BELAY_TASK(send_in_order, (struct book *, b))
 {
@@ -212,7 +228,7 @@ BELAY_TEST(values_keep_their_order, .strategy = BELAY_EXHAUSTIVE)
     book_close(&b);
 }
 
-/* ---- producers ----------------------------------------------------------- */
+/* ---- producers ---------------------------------------------------------- */
 
 /* The first failure of this run. */
 static int first_failure;
@@ -343,7 +359,7 @@ BELAY_TEST(rule_19_a_producer_that_never_ran_has_ended,
     book_close(&b);
 }
 
-/* ---- one value ----------------------------------------------------------- */
+/* ---- one value ---------------------------------------------------------- */
 
 BELAY_TASK(send_once, (struct book *, b), (int, v), (int *, wins))
 {
@@ -373,7 +389,7 @@ BELAY_TEST(a_oneshot_takes_one_value, .strategy = BELAY_EXHAUSTIVE)
     book_close(&b);
 }
 
-/* ---- the smallest race at each access ------------------------------------ */
+/* ---- the smallest race at each access ----------------------------------- */
 
 BELAY_TASK(send_one, (struct book *, b), (int, v))
 {

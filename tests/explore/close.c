@@ -15,7 +15,7 @@ BELAY_TASK(nothing)
     return 0;
 }
 
-/* ---- children elsewhere ------------------------------------------------------ */
+/* ---- children elsewhere ------------------------------------------------- */
 
 /* A child for the owner's worker, which leaves the owner's own count at zero,
  * and then a failure that nothing but the scope's list tells of. */
@@ -74,7 +74,7 @@ BELAY_TEST(a_daemon_of_a_child_elsewhere_is_joined, .workers = 2,
     BELAY_CHECK_EQ(belay_sleep(BELAY_S(2)), 0);
 }
 
-/* ---- deferred calls ---------------------------------------------------------- */
+/* ---- deferred calls ----------------------------------------------------- */
 
 struct late {
     belay_scope *s;

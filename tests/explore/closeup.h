@@ -4,8 +4,8 @@
  * before and after is explored at task depth.  So the few accesses that matter
  * can be interleaved with more preemptions than a whole run could.
  */
-#ifndef TESTS_EXPLORE_CLOSEUP_H
-#define TESTS_EXPLORE_CLOSEUP_H
+#ifndef EXPLORE_CLOSEUP_H
+#define EXPLORE_CLOSEUP_H
 
 #include <belay/test.h>
 
@@ -30,6 +30,17 @@ closeup_begin(void)
         BELAY_CHECK_EQ(err, 0);
     }
     bly_sim_now.atomic = true;
+}
+
+/* What is called next has a frame of junk, not of what it left there before. */
+static __attribute__((noinline, unused)) void
+closeup_scribble(void)
+{
+    volatile char junk[4096];
+    size_t i;
+
+    for (i = 0; i < sizeof junk; i++)
+        junk[i] = (char)0xa5;
 }
 
 static inline void

@@ -214,7 +214,7 @@ BELAY_TEST(two_mutexes_are_misuse, .strategy = BELAY_FIFO,
     }
 }
 
-/* ---- two workers --------------------------------------------------------- */
+/* ---- two workers -------------------------------------------------------- */
 
 BELAY_TEST(workers_lose_no_signal, .workers = 2, .atomic = true,
     .schedules = 3000)

@@ -131,7 +131,7 @@ BELAY_TEST(a_cut_anywhere, .strategy = BELAY_EXHAUSTIVE,
     belay_event_fini(&e);
 }
 
-/* ---- two workers --------------------------------------------------------- */
+/* ---- two workers -------------------------------------------------------- */
 
 BELAY_TEST(no_wake_up_is_lost, .strategy = BELAY_EXHAUSTIVE, .workers = 2,
     .atomic = true, .preemptions = 1)
@@ -168,7 +168,7 @@ BELAY_TEST(a_cancel_from_another_worker, .workers = 2, .atomic = true,
     belay_event_fini(&e);
 }
 
-/* ---- as a case of a select ----------------------------------------------- */
+/* ---- as a case of a select ---------------------------------------------- */
 
 BELAY_TASK(first_of, (belay_event *, a), (belay_event *, b), (int *, which))
 {

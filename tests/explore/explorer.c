@@ -25,7 +25,7 @@ ok(bool good, const char *what)
     failures += !good;
 }
 
-/* ---- programs ------------------------------------------------------------ */
+/* ---- programs ----------------------------------------------------------- */
 
 static uint32_t cell, other;
 static struct bly_lock left, right;

@@ -13,6 +13,8 @@
 #include "core/idle.h"
 #include "os/os.h"
 
+#include "closeup.h"
+
 #include <errno.h>
 
 typedef BELAY_CHAN(int) int_chan;
@@ -28,11 +30,11 @@ BELAY_TASK(counts, (uint32_t *, n))
     return 0;
 }
 
-/* ---- a runtime begins and ends ------------------------------------------- */
+/* ---- a runtime begins and ends ------------------------------------------ */
 
 /* The other worker is anywhere between its start and its sleep. */
 BELAY_TEST(the_end_finds_the_other_asleep_or_not, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 3, .threads = true, .atomic = true)
+    .preemptions = 2, .threads = true, .atomic = true)
 {
     BELAY_CHECK_EQ(belay_run_with((.workers = 2), nothing), 0);
 }
@@ -43,7 +45,7 @@ BELAY_TEST(three_workers_end, .schedules = 5000, .threads = true,
     BELAY_CHECK_EQ(belay_run_with((.workers = 3), nothing), 0);
 }
 
-/* ---- a message to one who goes to sleep ----------------------------------- */
+/* ---- a message to one who goes to sleep --------------------------------- */
 
 /* Out to the other worker, and back. */
 BELAY_TEST(a_message_out_and_one_back, .strategy = BELAY_EXHAUSTIVE,
@@ -113,7 +115,28 @@ BELAY_TEST(messages_from_two_sides, .schedules = 5000, .workers = 3,
     BELAY_CHECK_EQ(err, 0);
 }
 
-/* ---- a message handler's order -------------------------------------------- */
+/* Each sends a task to the first, which may take them in at the same time. */
+BELAY_TASK(brings_one, (belay_scope *, s), (uint32_t *, n))
+{
+    return belay_spawn_with(s, (.worker = 1), counts, n);
+}
+
+BELAY_TEST(tasks_from_two_sides, .schedules = 8000, .workers = 3)
+{
+    uint32_t n = 0;
+    int err;
+
+    closeup_begin();
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = 2), brings_one, s, &n);
+        belay_spawn_with(s, (.worker = 3), brings_one, s, &n);
+    }
+    closeup_end();
+    BELAY_CHECK_EQ(err, 0);
+    BELAY_CHECK_EQ(n, 2);
+}
+
+/* ---- a message handler's order ------------------------------------------ */
 
 /* They are handled oldest first. */
 struct note {
@@ -136,7 +159,7 @@ note_read(struct bly_msg *m, struct bly_worker *w)
 }
 
 BELAY_TEST(messages_are_handled_in_order, .strategy = BELAY_EXHAUSTIVE,
-    .preemptions = 1, .workers = 2, .atomic = true)
+    .preemptions = 2, .workers = 2, .atomic = true)
 {
     struct bly_worker *other = &bly_worker_here->rt->workers[1];
     belay_event read = BELAY_EVENT_INIT;
@@ -154,11 +177,11 @@ BELAY_TEST(messages_are_handled_in_order, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(last, 3);
 }
 
-/* ---- work in a queue ------------------------------------------------------- */
+/* ---- work in a queue ---------------------------------------------------- */
 
 /* Whoever is awake runs it; a thief takes some of it. */
 BELAY_TEST(a_spawn_while_the_other_goes_to_sleep,
-    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1, .workers = 2,
+    .strategy = BELAY_EXHAUSTIVE, .preemptions = 2, .workers = 2,
     .atomic = true)
 {
     uint32_t n = 0;
@@ -220,7 +243,7 @@ BELAY_TEST(rule_20_started_tasks_stay, .schedules = 5000, .workers = 2,
     BELAY_CHECK_EQ(n, 3);
 }
 
-/* ---- deadlock: found exactly where there is one ----------------------------- */
+/* ---- deadlock: found exactly where there is one ------------------------- */
 
 /* In each run, by whichever worker is the last to go to sleep. */
 BELAY_TASK(waits_for_ever)
@@ -245,7 +268,7 @@ BELAY_TASK(one_waits_there)
 }
 
 BELAY_TEST(rule_18_a_deadlock_elsewhere_is_always_found,
-    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1, .threads = true,
+    .strategy = BELAY_EXHAUSTIVE, .preemptions = 2, .threads = true,
     .atomic = true)
 {
     BELAY_CHECK_EQ(belay_run_with((.workers = 2), one_waits_there), -EDEADLK);
@@ -271,7 +294,7 @@ BELAY_TASK(waits_for_there)
 }
 
 BELAY_TEST(rule_18_a_message_under_way_is_no_deadlock,
-    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1, .threads = true,
+    .strategy = BELAY_EXHAUSTIVE, .preemptions = 2, .threads = true,
     .atomic = true)
 {
     BELAY_CHECK_EQ(belay_run_with((.workers = 2), waits_for_there), 7);
@@ -297,7 +320,7 @@ BELAY_TASK(waits_for_time)
 }
 
 BELAY_TEST(rule_18_a_timer_elsewhere_is_no_deadlock,
-    .strategy = BELAY_EXHAUSTIVE, .preemptions = 1, .threads = true,
+    .strategy = BELAY_EXHAUSTIVE, .preemptions = 2, .threads = true,
     .atomic = true)
 {
     BELAY_CHECK_EQ(belay_run_with((.workers = 2), waits_for_time), 7);

@@ -47,7 +47,7 @@ check_unused(struct state *st)
     belay_mutex_fini(&st->m);
 }
 
-/* ---- exclusion, and everybody gets in ------------------------------------ */
+/* ---- exclusion, and everybody gets in ----------------------------------- */
 
 BELAY_TEST(two_tasks_exclude_each_other, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -141,7 +141,7 @@ BELAY_TEST(workers_lose_no_wake_up, .workers = 2, .atomic = true,
     check_unused(&st);
 }
 
-/* ---- cuts ---------------------------------------------------------------- */
+/* ---- cuts --------------------------------------------------------------- */
 
 /* Whoever is cut does not have it; whoever is not gets it. */
 BELAY_TEST(a_cut_leaves_no_trace, .cancel_everywhere = true,
@@ -273,7 +273,7 @@ BELAY_TEST(a_deadline_races_with_an_unlock, .strategy = BELAY_EXHAUSTIVE)
     check_unused(&st);
 }
 
-/* ---- fairness ------------------------------------------------------------ */
+/* ---- fairness ----------------------------------------------------------- */
 
 BELAY_TASK(note_order, (struct state *, st), (int, who))
 {
@@ -326,7 +326,7 @@ BELAY_TEST(a_running_task_may_pass, .strategy = BELAY_FIFO)
     check_unused(&st);
 }
 
-/* ---- mistakes ------------------------------------------------------------ */
+/* ---- mistakes ----------------------------------------------------------- */
 
 BELAY_TEST(locking_twice_is_refused, .strategy = BELAY_FIFO)
 {
@@ -400,7 +400,7 @@ BELAY_TEST(opposite_orders_deadlock, .strategy = BELAY_EXHAUSTIVE,
     }
 }
 
-/* ---- guarded data -------------------------------------------------------- */
+/* ---- guarded data ------------------------------------------------------- */
 
 typedef BELAY_GUARDED(int) guarded_int;
 

@@ -2,7 +2,7 @@
 /* Rules 11 and 12: daemons, and children that say when they are ready. */
 #include "rules.h"
 
-/* ---- rule 11 ------------------------------------------------------------- */
+/* ---- rule 11 ------------------------------------------------------------ */
 
 BELAY_TASK(serves, (belay_dur *, until), (int *, got))
 {
@@ -158,7 +158,7 @@ BELAY_TEST(rule_11_over_two_workers, .workers = 2, .atomic = true,
     BELAY_CHECK_EQ(got[1], -ECANCELED);
 }
 
-/* ---- rule 12 ------------------------------------------------------------- */
+/* ---- rule 12 ------------------------------------------------------------ */
 
 BELAY_TASK(ready_after, (belay_dur, d), (int, value), (int, result))
 {

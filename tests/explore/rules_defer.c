@@ -35,7 +35,7 @@ BELAY_TASK(notes_its_end, (struct entry *, e))
     return e->result;
 }
 
-/* ---- when, in which order, and where ------------------------------------- */
+/* ---- when, in which order, and where ------------------------------------ */
 
 BELAY_TEST(rule_15_after_all_children_and_last_first,
     .strategy = BELAY_EXHAUSTIVE)
@@ -59,7 +59,7 @@ BELAY_TEST(rule_15_after_all_children_and_last_first,
     BELAY_CHECK_EQ(b.slept, 0);
 }
 
-/* ---- the shield ---------------------------------------------------------- */
+/* ---- the shield --------------------------------------------------------- */
 
 BELAY_TEST(rule_15_cuts_from_outside_are_hidden, .strategy = BELAY_EXHAUSTIVE,
     .cancel_everywhere = true)
@@ -111,7 +111,7 @@ BELAY_TEST(rule_15_one_limit_for_all_and_the_rest_still_run,
     overrun(0, BELAY_S(5)); /* the default */
 }
 
-/* ---- results ------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------ */
 
 static int
 defers(int child, int x, int y, bool cut, belay_done *errors, size_t *count)
@@ -153,6 +153,24 @@ BELAY_TEST(rule_15_the_result_of_a_scope_that_has_no_other,
     /* A cut is no failure (rule 3), so it is not another one. */
     BELAY_CHECK_EQ(defers(0, -EIO, 0, true, NULL, NULL), -EIO);
     BELAY_CHECK_EQ(defers(0, 0, 0, true, NULL, NULL), -ECANCELED);
+}
+
+static int
+fails_with_words(void *arg)
+{
+    return BELAY_FAIL(-EIO, "no %s", (const char *)arg);
+}
+
+BELAY_TEST(rule_15_what_a_deferred_call_said_is_told)
+{
+    char what[] = "ink";
+    int err;
+
+    BELAY_SCOPE_CATCH(s, &err)
+        BELAY_CHECK_EQ(belay_defer(s, fails_with_words, what), 0);
+    BELAY_CHECK_EQ(err, -EIO);
+    BELAY_CHECK(strstr(belay_why(), "no ink (EIO)") != NULL);
+    BELAY_CHECK(strstr(belay_why(), "fails_with_words") != NULL);
 }
 
 static int
@@ -206,7 +224,7 @@ BELAY_TEST(rule_15_a_failure_is_not_lost_by_leaving,
         (belay_test_disturbed() && out.err == -ECANCELED));
 }
 
-/* ---- limits of a defer --------------------------------------------------- */
+/* ---- limits of a defer -------------------------------------------------- */
 
 struct late {
     belay_scope *s;
@@ -260,7 +278,7 @@ BELAY_TEST(rule_15_a_defer_may_open_a_scope, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(n, 1);
 }
 
-/* ---- memory -------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------- */
 
 static int
 reads_memory(void *arg)
@@ -327,7 +345,7 @@ BELAY_TEST(rule_15_each_is_called_once_whatever_happens,
     BELAY_CHECK(failed == 0 || belay_test_disturbed());
 }
 
-/* ---- errors -------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------- */
 
 struct reader {
     belay_scope *s;

@@ -2,7 +2,7 @@
 /* Rule 13: races, which the first success or the first end decides. */
 #include "rules.h"
 
-/* ---- who ran how far ----------------------------------------------------- */
+/* ---- who ran how far ---------------------------------------------------- */
 
 struct runner {
     bool returned, discarded;
@@ -66,7 +66,7 @@ first_that(const struct race *race, bool success)
     return -1;
 }
 
-/* ---- first-ok ------------------------------------------------------------ */
+/* ---- first-ok ----------------------------------------------------------- */
 
 BELAY_TEST(rule_13_the_first_success_wins, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -217,7 +217,7 @@ BELAY_TEST(rule_13_a_loser_discards_in_its_own_task,
     BELAY_CHECK(l.discarded);
 }
 
-/* ---- first-done ---------------------------------------------------------- */
+/* ---- first-done --------------------------------------------------------- */
 
 BELAY_TEST(rule_13_the_first_end_decides, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -265,7 +265,7 @@ BELAY_TEST(rule_13_a_failure_decides, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(got[2], -ECANCELED);
 }
 
-/* ---- nothing is lost ----------------------------------------------------- */
+/* ---- nothing is lost ---------------------------------------------------- */
 
 /* The result is success exactly if one success was kept for the owner. */
 static void

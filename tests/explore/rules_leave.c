@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* ---- rule 4 -------------------------------------------------------------- */
+/* ---- rule 4 ------------------------------------------------------------- */
 
 static char said[64], first[] = "first ", second[] = "second ";
 
@@ -140,7 +140,7 @@ out:
     BELAY_CHECK_EQ(got[1], -ECANCELED);
 }
 
-/* ---- rule 3: what nobody was told of ------------------------------------- */
+/* ---- rule 3: what nobody was told of ------------------------------------ */
 
 /* The example of the rule: the TRY sees -ECANCELED, the task fails with why. */
 BELAY_TASK(tries_in_a_scope, (int, code))
@@ -260,7 +260,7 @@ BELAY_TEST(rule_3_the_failure_of_a_spawn_that_collects_is_not_lost,
     lost_spawns(BELAY_COLLECT);
 }
 
-/* ---- rule 3: what somebody was told of ----------------------------------- */
+/* ---- rule 3: what somebody was told of ---------------------------------- */
 
 BELAY_TASK(told_by_catch, (belay_policy, policy))
 {

@@ -131,7 +131,7 @@ BELAY_TEST(rule_10_the_wait_is_a_cancellation_point,
     BELAY_CHECK_EQ(belay_test_elapsed(), BELAY_MS(6));
 }
 
-/* ---- all slots wait for a slot ------------------------------------------- */
+/* ---- all slots wait for a slot ------------------------------------------ */
 
 struct jam {
     int deadlocks, ran;

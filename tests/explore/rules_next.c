@@ -104,7 +104,7 @@ BELAY_TEST(rule_14_also_after_other_cuts_of_the_scope,
     BELAY_CHECK_EQ(err, -EIO);
 }
 
-/* ---- a cut from outside -------------------------------------------------- */
+/* ---- a cut from outside ------------------------------------------------- */
 
 BELAY_TEST(rule_14_a_cut_from_outside_ends_it, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -217,7 +217,7 @@ BELAY_TEST(rule_14_a_shield_inside_hides_the_cut, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(err, -ETIME);
 }
 
-/* ---- nothing is lost ----------------------------------------------------- */
+/* ---- nothing is lost ---------------------------------------------------- */
 
 /* Each success is delivered, or the owner knows why not. */
 BELAY_TEST(rule_14_disturbed_at_every_point, .strategy = BELAY_EXHAUSTIVE,
@@ -289,7 +289,7 @@ BELAY_TEST(rule_14_over_two_workers, .workers = 2, .atomic = true,
     BELAY_CHECK_EQ(sum, 7);
 }
 
-/* ---- whose it is, and how long ------------------------------------------- */
+/* ---- whose it is, and how long ------------------------------------------ */
 
 BELAY_TEST(rule_14_it_does_not_survive_the_brace,
     .expect = BELAY_FINDS_MISUSE, .strategy = BELAY_FIFO)

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* ---- rule 3: at the brace ------------------------------------------------ */
+/* ---- rule 3: at the brace ----------------------------------------------- */
 
 /* The order in which tasks ended; nothing is between the entry and the end. */
 struct ends {
@@ -280,7 +280,7 @@ BELAY_TEST(rule_3_the_reason_comes_along, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK(strstr(belay_why(), "the lamp is broken") != NULL);
 }
 
-/* ---- nothing is lost when memory is short or a cancel comes -------------- */
+/* ---- nothing is lost when memory is short or a cancel comes ------------- */
 
 BELAY_TASK(collects_two, (belay_policy, policy))
 {
@@ -372,7 +372,7 @@ BELAY_TEST(rule_3_two_workers, .workers = 2, .schedules = 3000)
     BELAY_CHECK_EQ(got[1], -ECANCELED);
 }
 
-/* ---- rule 5 -------------------------------------------------------------- */
+/* ---- rule 5 ------------------------------------------------------------- */
 
 BELAY_TEST(rule_5_the_brace_waits_for_all_after_an_outer_deadline,
     .strategy = BELAY_EXHAUSTIVE)

@@ -14,7 +14,7 @@ BELAY_TASK(cancels_after, (belay_scope *, s), (belay_dur, d))
     return 0;
 }
 
-/* ---- what it hides ------------------------------------------------------- */
+/* ---- what it hides ------------------------------------------------------ */
 
 BELAY_TEST(rule_6_hides_a_cut_from_outside, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -138,7 +138,7 @@ BELAY_TEST(rule_6_tasks_spawned_outwards_are_not_hidden,
     BELAY_CHECK_EQ(err, -ECANCELED);
 }
 
-/* ---- how long ------------------------------------------------------------ */
+/* ---- how long ----------------------------------------------------------- */
 
 BELAY_TEST(rule_6_the_clock_starts_at_entry_if_something_is_hidden,
     .strategy = BELAY_EXHAUSTIVE)

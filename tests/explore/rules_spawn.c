@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- rule 7 -------------------------------------------------------------- */
+/* ---- rule 7 ------------------------------------------------------------- */
 
 struct owned {
     int taken, given_back, waited;
@@ -95,6 +95,19 @@ BELAY_TEST(rule_7_a_failed_spawn_is_caught, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(ran, 0);
 }
 
+/* It would wait for its stack for ever. */
+BELAY_TEST(rule_7_a_stack_beyond_the_largest_is_no_memory)
+{
+    size_t most = (size_t)1 << 30;
+    int err, ran = 0;
+
+    BELAY_SCOPE_CATCH(s, &err)
+        BELAY_CHECK_EQ(
+            belay_spawn_with(s, (.stack = most + 1), counts, &ran), -ENOMEM);
+    BELAY_CHECK_EQ(err, -ENOMEM);
+    BELAY_CHECK_EQ(ran, 0);
+}
+
 BELAY_TEST(rule_7_a_spawn_without_memory_is_told, .strategy = BELAY_EXHAUSTIVE,
     .fail_allocs = true)
 {
@@ -172,7 +185,7 @@ BELAY_TEST(rule_7_a_spawn_that_was_cut_inside_fails_the_scope,
     BELAY_CHECK_EQ(belay_test_elapsed(), BELAY_MS(5));
 }
 
-/* ---- rule 8 -------------------------------------------------------------- */
+/* ---- rule 8 ------------------------------------------------------------- */
 
 BELAY_LOCAL(colour, int, 1);
 
@@ -296,7 +309,7 @@ BELAY_TEST(rule_8_deep_over_two_workers, .workers = 2, .schedules = 2000,
     BELAY_CHECK(err == 0 || (belay_test_disturbed() && err == -ECANCELED));
 }
 
-/* ---- rule 9 -------------------------------------------------------------- */
+/* ---- rule 9 ------------------------------------------------------------- */
 
 BELAY_TASK_AHEAD(spawns_upwards, (belay_scope *, s), (int, depth), (int *, n),
     (int *, failed));

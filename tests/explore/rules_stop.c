@@ -52,7 +52,7 @@ BELAY_TEST(rule_16_all_below_are_stopping_and_nobody_else,
     BELAY_CHECK_EQ(belay_test_elapsed(), 1); /* nobody waits for the grace */
 }
 
-/* ---- what it ends, and what it does not ---------------------------------- */
+/* ---- what it ends, and what it does not --------------------------------- */
 
 enum { MSG, STOPPED };
 
@@ -137,7 +137,7 @@ BELAY_TEST(rule_16_other_waits_and_spawns_go_on, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(belay_test_elapsed(), BELAY_MS(5));
 }
 
-/* ---- after the grace ----------------------------------------------------- */
+/* ---- after the grace ---------------------------------------------------- */
 
 BELAY_TEST(rule_16_after_the_grace_comes_the_cut, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -275,7 +275,7 @@ BELAY_TEST(rule_16_on_done_may_stop, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(at, BELAY_MS(3));
 }
 
-/* ---- two workers --------------------------------------------------------- */
+/* ---- two workers -------------------------------------------------------- */
 
 BELAY_TASK(stops, (belay_scope *, s))
 {

@@ -10,7 +10,7 @@
 
 typedef BELAY_CHAN(int) int_chan;
 
-/* ---- rule 20 ------------------------------------------------------------- */
+/* ---- rule 20 ------------------------------------------------------------ */
 
 /* Sleeps in several ways, and wakes where it went to sleep. */
 BELAY_TASK(stays, (int_chan *, in), (int_chan *, out), (int, n))
@@ -131,7 +131,7 @@ BELAY_TEST(rule_20_a_wake_from_elsewhere_only_queues, .workers = 2,
     BELAY_CHECK_EQ(err, 0);
 }
 
-/* ---- rule 18 ------------------------------------------------------------- */
+/* ---- rule 18 ------------------------------------------------------------ */
 
 BELAY_TASK(never_ends, (int *, got))
 {

@@ -10,7 +10,7 @@
 
 typedef BELAY_CHAN(int) int_chan;
 
-/* ---- the words ----------------------------------------------------------- */
+/* ---- the words ---------------------------------------------------------- */
 
 BELAY_TEST(words_a_deadline_says_etime, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -125,7 +125,7 @@ BELAY_TEST(words_a_task_hangs_under_its_scope_only,
     BELAY_CHECK_EQ(belay_test_elapsed(), BELAY_MS(2));
 }
 
-/* ---- rule 1: the check --------------------------------------------------- */
+/* ---- rule 1: the check -------------------------------------------------- */
 
 struct things {
     belay_event set;
@@ -302,7 +302,7 @@ BELAY_TEST(rule_1_cancelled_foretells_the_next_wait,
         BELAY_CHECK(last == 0 || last == -ECANCELED);
 }
 
-/* ---- rule 1: a completed operation --------------------------------------- */
+/* ---- rule 1: a completed operation -------------------------------------- */
 
 /* Waits in one of three ways; began says that nothing is between it and its
  * sleep. */
@@ -394,7 +394,7 @@ BELAY_TEST(rule_1_what_comes_after_the_cut_is_not_taken,
     race(RACE_CHAN, false);
 }
 
-/* ---- rule 2 -------------------------------------------------------------- */
+/* ---- rule 2 ------------------------------------------------------------- */
 
 /* Fails the calling task with code, as a child that nobody asked does. */
 static int

@@ -14,15 +14,26 @@ enum { TASKS = 8, THIEVES = 2 };
 /* One run; made anew at the start of each. */
 struct yard {
     struct bly_runq q;
-    char task[TASKS]; /* their addresses are the tasks */
-    int pushed;       /* by the owner */
+    char *task; /* their addresses are the tasks */
+    int pushed; /* by the owner */
     int taken[TASKS];
-    int tries;        /* of each thief */
+    int tries; /* of each thief */
     struct bly_thread thieves[THIEVES];
     int count;
 };
 
 static struct yard yard;
+
+/* Each run has others than the one before, whose memory it may get. */
+static char tasks[2][TASKS];
+static int turn;
+
+static void
+new_yard(void)
+{
+    turn = !turn;
+    yard = (struct yard){.task = tasks[turn]};
+}
 
 static struct bly_task *
 task_of(int i)
@@ -73,7 +84,9 @@ open_yard(int64_t size, int thieves, int tries)
 {
     int i;
 
-    yard = (struct yard){.tries = tries, .count = thieves};
+    new_yard();
+    yard.tries = tries;
+    yard.count = thieves;
     BELAY_CHECK_EQ(bly_runq_init(&yard.q, size, false), 0);
     for (i = 0; i < thieves; i++)
         BELAY_CHECK_EQ(bly_os_thread_start(&yard.thieves[i], thief, NULL,
@@ -121,7 +134,7 @@ close_yard(void)
     bly_runq_fini(&yard.q);
 }
 
-/* ---- the last entry ------------------------------------------------------ */
+/* ---- the last entry ----------------------------------------------------- */
 
 BELAY_TEST(the_last_entry_is_taken_once, .strategy = BELAY_EXHAUSTIVE,
     .preemptions = 5, .threads = true, .atomic = true)
@@ -152,7 +165,7 @@ BELAY_TEST(an_entry_after_the_last_one, .strategy = BELAY_EXHAUSTIVE,
     close_yard();
 }
 
-/* ---- around the ring, and beyond ----------------------------------------- */
+/* ---- around the ring, and beyond ---------------------------------------- */
 
 /* A slot is used again while a thief may still look at it. */
 BELAY_TEST(a_slot_is_used_again, .strategy = BELAY_EXHAUSTIVE,
@@ -208,7 +221,7 @@ BELAY_TEST(a_ring_that_has_turned_grows, .strategy = BELAY_EXHAUSTIVE,
     close_yard();
 }
 
-/* ---- anything ------------------------------------------------------------ */
+/* ---- anything ----------------------------------------------------------- */
 
 static void
 anything(int thieves, int steps)
@@ -235,7 +248,7 @@ BELAY_TEST(any_eight_steps_against_two_thieves, .schedules = 10000,
     anything(2, 8);
 }
 
-/* ---- without thieves ----------------------------------------------------- */
+/* ---- without thieves ---------------------------------------------------- */
 
 /* The owner of a lone queue takes from both ends, without exchanges. */
 BELAY_TEST(a_lone_owner_takes_from_both_ends, .strategy = BELAY_EXHAUSTIVE,
@@ -243,7 +256,7 @@ BELAY_TEST(a_lone_owner_takes_from_both_ends, .strategy = BELAY_EXHAUSTIVE,
 {
     int low = 0, steps;
 
-    yard = (struct yard){.count = 0};
+    new_yard();
     BELAY_CHECK_EQ(bly_runq_init(&yard.q, 2, true), 0);
     for (steps = 0; steps < TASKS; steps++) {
         switch (belay_test_choose(3)) {
@@ -272,7 +285,7 @@ BELAY_TEST(no_memory_for_a_larger_ring, .strategy = BELAY_FIFO,
 {
     int i, r = 0;
 
-    yard = (struct yard){.count = 0};
+    new_yard();
     if (bly_runq_init(&yard.q, 2, false) < 0) {
         BELAY_CHECK(belay_test_disturbed());
         return;

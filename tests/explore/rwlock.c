@@ -55,7 +55,7 @@ check_unused(struct state *st)
     belay_rwlock_fini(&st->l);
 }
 
-/* ---- exclusion ----------------------------------------------------------- */
+/* ---- exclusion ---------------------------------------------------------- */
 
 BELAY_TEST(two_readers_and_a_writer, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -120,7 +120,7 @@ BELAY_TEST(readers_are_together, .strategy = BELAY_FIFO)
     check_unused(&st);
 }
 
-/* ---- cuts ---------------------------------------------------------------- */
+/* ---- cuts --------------------------------------------------------------- */
 
 BELAY_TEST(a_cancel_races_with_unlocks, .strategy = BELAY_EXHAUSTIVE,
     .preemptions = 1)
@@ -209,7 +209,7 @@ BELAY_TEST(a_cut_anywhere_leaves_it_free, .cancel_everywhere = true,
     check_unused(&st);
 }
 
-/* ---- fairness ------------------------------------------------------------ */
+/* ---- fairness ----------------------------------------------------------- */
 
 BELAY_TASK(note_write, (struct state *, st), (int, who))
 {
@@ -259,7 +259,7 @@ BELAY_TEST(readers_pass_a_writer_before_that, .strategy = BELAY_FIFO)
     check_unused(&st);
 }
 
-/* ---- mistakes ------------------------------------------------------------ */
+/* ---- mistakes ----------------------------------------------------------- */
 
 BELAY_TEST(waiting_for_oneself_is_refused, .strategy = BELAY_FIFO)
 {
@@ -304,7 +304,7 @@ BELAY_TEST(only_the_reader_may_unlock, .strategy = BELAY_FIFO,
         belay_spawn(s, unlock_only, &st);
 }
 
-/* ---- guarded data -------------------------------------------------------- */
+/* ---- guarded data ------------------------------------------------------- */
 
 typedef BELAY_GUARDED_RW(int) guarded_int;
 
@@ -346,7 +346,7 @@ BELAY_TEST(guarded_data_hold_still, .strategy = BELAY_EXHAUSTIVE,
     belay_rwlock_unlock(&g.belay_rwlock_);
 }
 
-/* ---- two workers --------------------------------------------------------- */
+/* ---- two workers -------------------------------------------------------- */
 
 BELAY_TEST(workers_lose_no_wake_up, .workers = 2, .atomic = true,
     .schedules = 3000)

@@ -45,21 +45,28 @@ BELAY_TASK(sets, (belay_event *, e))
     return 0;
 }
 
-/* ---- the count at the brace ------------------------------------------------- */
+/* ---- the count at the brace --------------------------------------------- */
 
-BELAY_TEST(one_there_against_the_brace, .strategy = BELAY_EXHAUSTIVE,
-    .workers = 2)
+static __attribute__((noinline)) void
+one_there(void)
 {
     uint32_t n = 0;
     int err;
 
-    closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), counts, &n);
     }
     BELAY_CHECK_EQ(n, 1);
     closeup_end();
     BELAY_CHECK_EQ(err, 0);
+}
+
+BELAY_TEST(one_there_against_the_brace, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
+{
+    closeup_begin();
+    closeup_scribble();
+    one_there();
 }
 
 BELAY_TEST(one_there_and_one_here, .strategy = BELAY_EXHAUSTIVE, .workers = 2)
@@ -116,6 +123,23 @@ BELAY_TEST(rule_9_one_more_anywhere, .strategy = BELAY_EXHAUSTIVE,
     brought(0);
 }
 
+/* Both count at the same time. */
+BELAY_TEST(rule_9_spawns_on_both_sides, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
+{
+    uint32_t n = 0;
+    int err;
+
+    closeup_begin();
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE), brings_another, s, &n, THERE);
+        belay_spawn_with(s, (.worker = HERE), counts, &n);
+    }
+    BELAY_CHECK_EQ(n, 2);
+    closeup_end();
+    BELAY_CHECK_EQ(err, 0);
+}
+
 /* A thief has started what was spawned here. */
 BELAY_TEST(two_for_anybody, .strategy = BELAY_EXHAUSTIVE, .workers = 2)
 {
@@ -157,7 +181,7 @@ BELAY_TEST(the_brace_runs_its_own_children_only, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(err, 0);
 }
 
-/* ---- a message about a cut that is still on its way -------------------------- */
+/* ---- a message about a cut that is still on its way --------------------- */
 
 /* The child, which has slept, ends by itself; the message holds the scope. */
 BELAY_TASK(sleeps_and_sets, (belay_event *, e))
@@ -239,7 +263,59 @@ BELAY_TEST(rule_16_a_stop_from_one_who_ends, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK(err == 0 || err == -ECANCELED);
 }
 
-/* ---- failures ------------------------------------------------------------------ */
+/* ---- when the last child has ended -------------------------------------- */
+
+/* Daemons are left, and one of them cuts the scope. */
+BELAY_TASK(cancels_when_cut, (belay_scope *, s), (belay_event *, never))
+{
+    int r = belay_event_wait(never);
+
+    belay_cancel(s, "a test");
+    return r;
+}
+
+BELAY_TEST(a_cut_from_a_daemon_after_the_last_child,
+    .strategy = BELAY_EXHAUSTIVE, .workers = 2)
+{
+    belay_event never = BELAY_EVENT_INIT;
+    int err;
+
+    closeup_begin();
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE, .daemon = true),
+            cancels_when_cut, s, &never);
+    }
+    closeup_end();
+    BELAY_CHECK_EQ(err, -ECANCELED);
+}
+
+BELAY_TASK(spawns_when_cut, (belay_scope *, s), (belay_event *, never),
+    (uint32_t *, n))
+{
+    int r = belay_event_wait(never);
+
+    BELAY_CHECK_EQ(belay_spawn(s, counts, n), -ECANCELED);
+    return r;
+}
+
+BELAY_TEST(rule_9_a_daemon_after_the_last_child,
+    .strategy = BELAY_EXHAUSTIVE, .workers = 2)
+{
+    belay_event never = BELAY_EVENT_INIT;
+    uint32_t n = 0;
+    int err;
+
+    closeup_begin();
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn_with(s, (.worker = THERE, .daemon = true),
+            spawns_when_cut, s, &never, &n);
+    }
+    closeup_end();
+    BELAY_CHECK(err == 0 || err == -ECANCELED);
+    BELAY_CHECK_EQ(n, 0);
+}
+
+/* ---- failures ----------------------------------------------------------- */
 
 static void
 failure_there(belay_policy policy)
@@ -271,9 +347,10 @@ BELAY_TEST(rule_3_a_collected_failure_there, .strategy = BELAY_EXHAUSTIVE,
 /* The one here lowers the count that the one there has raised, so that the
  * owner sees nothing of either but the sum, while the other fails. */
 BELAY_TASK(fails_after_a_spawn, (belay_scope *, s), (belay_event *, e),
-    (int, code))
+    (uint32_t *, ended), (int, code))
 {
     belay_spawn_with(s, (.worker = HERE), sets, e);
+    (void)bly_fetch_add(ended, 1u);
     return code;
 }
 
@@ -281,14 +358,16 @@ static void
 balanced(belay_policy policy, int code)
 {
     belay_event e = BELAY_EVENT_INIT;
+    uint32_t ended = 0;
     int err;
 
     closeup_begin();
     BELAY_SCOPE_CATCH(s, &err, .policy = policy) {
         belay_spawn_with(s, (.worker = THERE), fails_after_a_spawn, s, &e,
-            code);
+            &ended, code);
         belay_ignore(belay_event_wait(&e), "it may have failed before");
     }
+    BELAY_CHECK_EQ(ended, 1);
     closeup_end();
     BELAY_CHECK_EQ(err, code);
 }
@@ -325,7 +404,7 @@ BELAY_TEST(rule_3_two_failures_at_once, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK(err == -EIO || err == -EPIPE);
 }
 
-/* ---- races ----------------------------------------------------------------------- */
+/* ---- races -------------------------------------------------------------- */
 
 static void
 undo(void *args)
@@ -352,7 +431,7 @@ BELAY_TEST(rule_13_two_winners_at_once, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(n, 1);
 }
 
-/* ---- tagged ends ------------------------------------------------------------------- */
+/* ---- tagged ends -------------------------------------------------------- */
 
 BELAY_TEST(rule_14_ends_from_both_sides, .strategy = BELAY_EXHAUSTIVE,
     .workers = 2)
@@ -407,7 +486,7 @@ BELAY_TEST(rule_14_a_cut_from_there, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK(got == -ECANCELED || got == 1);
 }
 
-/* ---- .limit -------------------------------------------------------------------------- */
+/* ---- .limit ------------------------------------------------------------- */
 
 struct crowd {
     uint32_t inside, ran;
@@ -462,6 +541,32 @@ BELAY_TEST(rule_10_a_slot_against_a_deadline, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(c.ran, r == 0 ? 3 : 2);
 }
 
+/* One child waits for a slot, gives up, and waits again: the other still runs,
+ * so this is no deadlock. */
+BELAY_TASK(spawns_twice, (belay_scope *, s), (uint32_t *, n))
+{
+    BELAY_CHECK_EQ(BELAY_WITHIN(BELAY_MS(1), belay_spawn(s, counts, n)),
+        -ETIME);
+    return belay_spawn(s, counts, n);
+}
+
+BELAY_TASK(naps, (belay_dur, d))
+{
+    return belay_sleep(d);
+}
+
+BELAY_TEST(rule_10_who_gave_up_is_not_counted, .strategy = BELAY_EXHAUSTIVE)
+{
+    uint32_t n = 0;
+    int err;
+
+    BELAY_SCOPE_CATCH(s, &err, .limit = 2, .policy = BELAY_COLLECT) {
+        belay_spawn(s, naps, BELAY_MS(2));
+        belay_spawn(s, spawns_twice, s, &n);
+    }
+    BELAY_CHECK_EQ(n, 1);
+}
+
 /* The slot comes first and the cut before the spawner runs again: it then has
  * to end the wait for ready, which comes after.  (by1-lhqaq2uoauqla2q) */
 BELAY_TASK(never_ready, (struct crowd *, c))
@@ -504,7 +609,7 @@ BELAY_TEST(rule_12_a_cut_between_slot_and_ready,
     BELAY_CHECK_EQ(err, 0);
 }
 
-/* ---- .max_tasks ------------------------------------------------------------------------ */
+/* ---- .max_tasks --------------------------------------------------------- */
 
 BELAY_TEST(a_budget_is_given_back_there, .strategy = BELAY_EXHAUSTIVE,
     .workers = 2)

@@ -39,7 +39,7 @@ fill(struct book *b, int i, size_t cap, int first)
             book_sent(b, belay_try_send(&b->ch[i], first), first), 0);
 }
 
-/* ---- two things happen to a select --------------------------------------- */
+/* ---- two things happen to a select -------------------------------------- */
 
 enum happening {
     WAKE_IN, WAKE_OUT, CANCEL, TIMEOUT, AFTER, CLOSE_IN, CLOSE_OUT, STOPPED,
@@ -147,7 +147,7 @@ BELAY_TEST(two_happen_to_a_select_of_two_slots,
     two_happen(2);
 }
 
-/* ---- selects among themselves -------------------------------------------- */
+/* ---- selects among themselves ------------------------------------------- */
 
 /* Sends on a and receives from b, whichever comes first, named either way. */
 BELAY_TASK(both_ways, (struct book *, b), (int, a), (int, c), (int, value),
@@ -291,7 +291,7 @@ BELAY_TEST(two_selects_meet_at_each_access, .strategy = BELAY_EXHAUSTIVE,
     book_close(&b);
 }
 
-/* ---- who is picked ------------------------------------------------------- */
+/* ---- who is picked ------------------------------------------------------ */
 
 static int
 pick_of_three(struct book *b)
@@ -334,7 +334,7 @@ BELAY_TEST(the_third_ready_case_may_be_picked, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK(pick_of_three(&b) != 2);
 }
 
-/* ---- single cases -------------------------------------------------------- */
+/* ---- single cases ------------------------------------------------------- */
 
 BELAY_TEST(what_is_not_named_never_happens, .strategy = BELAY_EXHAUSTIVE)
 {
@@ -443,7 +443,7 @@ BELAY_TEST(one_channel_in_two_cases, .strategy = BELAY_EXHAUSTIVE)
     book_close(&b);
 }
 
-/* ---- children ------------------------------------------------------------ */
+/* ---- children ----------------------------------------------------------- */
 
 BELAY_TASK(child, (int, result))
 {
@@ -515,7 +515,7 @@ BELAY_TEST(children_come_from_another_worker, .workers = 2, .atomic = true,
     children_and_values(2);
 }
 
-/* ---- rule 16 ------------------------------------------------------------- */
+/* ---- rule 16 ------------------------------------------------------------ */
 
 BELAY_TASK(waits_on, (struct book *, b), (bool, minds))
 {

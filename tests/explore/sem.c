@@ -220,7 +220,7 @@ BELAY_TEST(a_cut_anywhere_loses_no_permit, .cancel_everywhere = true,
     check_all_back(&st);
 }
 
-/* ---- two workers --------------------------------------------------------- */
+/* ---- two workers -------------------------------------------------------- */
 
 BELAY_TASK(take_and_give, (struct state *, st), (int, times))
 {

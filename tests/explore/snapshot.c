@@ -160,7 +160,7 @@ BELAY_TEST(a_view_beside_a_clear, ALL, .preemptions = 4)
     BELAY_CHECK_EQ(items[1].drops, 1);
 }
 
-/* ---- replace ------------------------------------------------------------- */
+/* ---- replace ------------------------------------------------------------ */
 
 /* The newest number and one more, in an item of the caller's. */
 static void
@@ -203,7 +203,7 @@ BELAY_TEST(two_replace, ALL, .preemptions = 4)
         BELAY_CHECK_EQ(items[i].drops, 1);
 }
 
-/* ---- no memory ----------------------------------------------------------- */
+/* ---- no memory ---------------------------------------------------------- */
 
 BELAY_TEST(no_memory_takes_nothing, .strategy = BELAY_FIFO, .threads = true,
     .fail_allocs = true)

@@ -7,7 +7,7 @@
 #include <belay/test.h>
 #include <belay/timer.h>
 
-/* ---- sleep --------------------------------------------------------------- */
+/* ---- sleep -------------------------------------------------------------- */
 
 BELAY_TASK(nap, (belay_dur, d), (int *, got), (belay_dur *, at))
 {
@@ -152,7 +152,7 @@ BELAY_TEST(a_cancel_from_another_worker, .workers = 2, .atomic = true,
     BELAY_CHECK(got == 0 || got == -ECANCELED);
 }
 
-/* ---- tickers ------------------------------------------------------------- */
+/* ---- tickers ------------------------------------------------------------ */
 
 static void
 tick_at(belay_every *e, int ticks, belay_dur at)

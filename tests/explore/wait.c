@@ -4,8 +4,8 @@
  * that is lost leaves somebody asleep for ever, which is a deadlock; a wake-up
  * that comes twice, or for a wait that is over, breaks an assertion.
  *
- * Two events for each: `never' is never set, so that only a cut ends the wait
- * for it.
+ * Of the events, `never' is never set, so that only a cut ends the wait for it.
+ * Who is asleep `there' when something happens has said so by `up' first.
  */
 #include <belay/chan.h>
 #include <belay/select.h>
@@ -24,7 +24,7 @@ enum { NOTHING_YET = 12345, THERE = 2, HERE = 1 };
 typedef BELAY_CHAN(int) int_chan;
 
 struct stage {
-    belay_event never, e;
+    belay_event never, e, up;
     belay_scope *outer;
     int got[3];
 };
@@ -33,7 +33,7 @@ static void
 stage_open(struct stage *st)
 {
     *st = (struct stage){.never = BELAY_EVENT_INIT, .e = BELAY_EVENT_INIT,
-        .got = {NOTHING_YET, NOTHING_YET, NOTHING_YET}};
+        .up = BELAY_EVENT_INIT, .got = {NOTHING_YET, NOTHING_YET, NOTHING_YET}};
 }
 
 BELAY_TASK(only_a_cut, (struct stage *, st), (int, i))
@@ -53,7 +53,7 @@ BELAY_TASK(sets, (struct stage *, st))
     return 0;
 }
 
-/* ---- a cut against the first sleep ----------------------------------------- */
+/* ---- a cut against the first sleep -------------------------------------- */
 
 /* The sleeper makes the list in which the cut has to find it. */
 BELAY_TEST(a_cut_against_a_first_sleep, .strategy = BELAY_EXHAUSTIVE,
@@ -133,18 +133,19 @@ BELAY_TEST(a_cut_against_three, .schedules = 6000, .workers = 2)
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
 
-/* ---- a cut against a wake-up ------------------------------------------------ */
+/* ---- a cut against a wake-up -------------------------------------------- */
 
 /* A wait that was ended by the one is not touched by the other, and the next
  * one fails. */
 BELAY_TASK(wait_twice, (struct stage *, st))
 {
+    belay_event_set(&st->up);
     st->got[0] = belay_event_wait(&st->e);
     return st->got[1] = belay_event_wait(&st->never);
 }
 
 static void
-cut_and_wake(bool wake_first)
+cut_and_wake(bool wake_first, bool asleep)
 {
     struct stage st;
     int err;
@@ -153,6 +154,8 @@ cut_and_wake(bool wake_first)
     closeup_begin();
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), wait_twice, &st);
+        if (asleep)
+            BELAY_CHECK_EQ(belay_event_wait(&st.up), 0);
         if (wake_first)
             belay_event_set(&st.e);
         belay_cancel(s, "a test");
@@ -168,13 +171,25 @@ cut_and_wake(bool wake_first)
 BELAY_TEST(a_wake_up_then_a_cut, .strategy = BELAY_EXHAUSTIVE,
     .workers = 2)
 {
-    cut_and_wake(true);
+    cut_and_wake(true, false);
 }
 
 BELAY_TEST(a_cut_then_a_wake_up, .strategy = BELAY_EXHAUSTIVE,
     .workers = 2)
 {
-    cut_and_wake(false);
+    cut_and_wake(false, false);
+}
+
+BELAY_TEST(a_wake_up_then_a_cut_of_a_sleeper, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
+{
+    cut_and_wake(true, true);
+}
+
+BELAY_TEST(a_cut_then_a_wake_up_of_a_sleeper, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
+{
+    cut_and_wake(false, true);
 }
 
 /* A wait is over, and its task is ready when the cut comes. */
@@ -230,6 +245,7 @@ BELAY_TASK(select_twice, (struct stage *, st), (int_chan *, in),
 {
     int r, v = 0, w = 0;
 
+    belay_event_set(&st->up);
     st->got[0] = belay_select(&r, [1] = BELAY_RECV(in, &v),
         [2] = BELAY_RECV(silent, &w));
     if (st->got[0] == 1)
@@ -241,11 +257,11 @@ BELAY_TASK(select_twice, (struct stage *, st), (int_chan *, in),
 }
 
 static void
-cut_and_select(size_t cap)
+cut_and_select(size_t cap, bool cut_first)
 {
     int_chan in, silent;
     struct stage st;
-    int err, sent, left = 0;
+    int err, sent = 0, left = 0;
 
     stage_open(&st);
     BELAY_CHECK_EQ(belay_chan_open(&in, cap), 0);
@@ -254,8 +270,12 @@ cut_and_select(size_t cap)
     BELAY_SCOPE_CATCH(s, &err) {
         belay_spawn_with(s, (.worker = THERE), select_twice, &st, &in,
             &silent);
+        BELAY_CHECK_EQ(belay_event_wait(&st.up), 0);
+        if (cut_first)
+            belay_cancel(s, "a test");
         sent = belay_try_send(&in, 7);
-        belay_cancel(s, "a test");
+        if (!cut_first)
+            belay_cancel(s, "a test");
     }
     closeup_end();
     BELAY_CHECK_EQ(err, -ECANCELED);
@@ -266,18 +286,31 @@ cut_and_select(size_t cap)
     belay_chan_free(&silent);
 }
 
+BELAY_TEST(a_value_and_a_cut_for_a_select, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
+{
+    cut_and_select(1, false);
+}
+
 BELAY_TEST(a_cut_and_a_value_for_a_select, .strategy = BELAY_EXHAUSTIVE,
     .workers = 2)
 {
-    cut_and_select(1);
+    cut_and_select(1, true);
 }
 
-BELAY_TEST(a_cut_and_a_hand_over_to_a_select, .schedules = 8000, .workers = 2)
+BELAY_TEST(a_hand_over_and_a_cut_for_a_select, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
 {
-    cut_and_select(0);
+    cut_and_select(0, false);
 }
 
-/* ---- a cut against a deadline ------------------------------------------------ */
+BELAY_TEST(a_cut_and_a_hand_over_for_a_select, .strategy = BELAY_EXHAUSTIVE,
+    .workers = 2)
+{
+    cut_and_select(0, true);
+}
+
+/* ---- a cut against a deadline ------------------------------------------- */
 
 /* One node, one code: whoever marks it first, everybody gets the same. */
 BELAY_TEST(a_cut_from_there_against_a_deadline_here,
@@ -337,7 +370,13 @@ BELAY_TEST(a_cut_against_a_sleep_that_ends, .schedules = 6000, .workers = 2)
     BELAY_CHECK_EQ(err, -ECANCELED);
 }
 
-/* ---- two cuts ---------------------------------------------------------------- */
+/* ---- two cuts ----------------------------------------------------------- */
+
+BELAY_TASK(says_so_and_waits, (struct stage *, st))
+{
+    belay_event_set(&st->up);
+    return st->got[0] = belay_event_wait(&st->never);
+}
 
 /* The first asks for something that ends no wait; its message may still be
  * handled when the second comes. */
@@ -350,7 +389,8 @@ BELAY_TEST(a_stop_and_a_cut, .strategy = BELAY_EXHAUSTIVE,
     stage_open(&st);
     closeup_begin();
     BELAY_SCOPE_CATCH(s, &err, .grace = INT64_MAX) {
-        belay_spawn_with(s, (.worker = THERE), only_a_cut, &st, 0);
+        belay_spawn_with(s, (.worker = THERE), says_so_and_waits, &st);
+        BELAY_CHECK_EQ(belay_event_wait(&st.up), 0);
         belay_stop(s, "a test");
         belay_cancel(s, "a test");
     }
@@ -377,7 +417,7 @@ BELAY_TEST(two_cuts_at_once, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(st.got[0], -ECANCELED);
 }
 
-/* ---- over several levels ------------------------------------------------------ */
+/* ---- over several levels ------------------------------------------------ */
 
 /* There a task has a scope with a child here: the cut goes to and fro. */
 BELAY_TASK(has_a_child, (struct stage *, st), (int, i), (unsigned, where))
@@ -487,7 +527,7 @@ BELAY_TEST(a_cut_against_a_shield_there, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(err, -ETIME);
 }
 
-/* ---- daemons ------------------------------------------------------------------ */
+/* ---- daemons ------------------------------------------------------------ */
 
 BELAY_TASK(brings_a_daemon, (struct stage *, st))
 {

@@ -93,7 +93,7 @@ BELAY_TEST(nobody_misses_it_on_two_workers, .workers = 2, .atomic = true,
     watch_and_set(2, 2);
 }
 
-/* ---- two things happen to one who watches -------------------------------- */
+/* ---- two things happen to one who watches ------------------------------- */
 
 enum happening { SET, CLOSE, CANCEL, TIMEOUT, HAPPENINGS };
 

@@ -15,7 +15,7 @@
 
 static char output[65536];
 
-/* ---- The program that is looked at ---- */
+/* ---- The program that is looked at -------------------------------------- */
 
 static struct bly_ctx home, fiber;
 static char stack[64 * 1024] __attribute__((aligned(64)));
@@ -73,7 +73,7 @@ inferior(void)
     return 0;
 }
 
-/* ---- The test ---- */
+/* ---- The test ----------------------------------------------------------- */
 
 static const char script[] =
     " -ex 'set debuginfod enabled off' -ex 'set width 0'"

@@ -110,7 +110,7 @@ START_TEST(grows)
 }
 END_TEST
 
-/* ---- real threads -------------------------------------------------------- */
+/* ---- real threads ------------------------------------------------------- */
 
 /* Who got what, written by each for himself: a shared count would keep them
  * in step, and it is the narrow gaps that we are after. */

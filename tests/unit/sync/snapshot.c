@@ -176,7 +176,7 @@ START_TEST(empty_views_are_not_counted)
 }
 END_TEST
 
-/* ---- real threads -------------------------------------------------------- */
+/* ---- real threads ------------------------------------------------------- */
 
 enum { READERS = 2, WRITERS = 2, VERSIONS = 20000 };
 
