@@ -130,11 +130,11 @@ def planted(text, fault):
 class Yard:
     """A copy of the tree and what is built from it."""
 
-    def __init__(self, top, number, limit):
+    def __init__(self, top, number, limit, source=ROOT):
         self.limit = limit
         self.dir = os.path.join(top, str(number))
         self.tree = os.path.join(self.dir, "tree")
-        shutil.copytree(ROOT, self.tree, symlinks=True,
+        shutil.copytree(source, self.tree, symlinks=True,
                         ignore=shutil.ignore_patterns("build", ".git"))
         done = self.command(SETUP)
         if done.returncode:
@@ -282,7 +282,8 @@ def go(faults, args, tap):
         for fault in faults:
             todo.put(fault)
         count = max(1, min(args.jobs, len(faults)))
-        yards = [first] + [Yard(top, n, args.limit) for n in range(1, count)]
+        yards = [first] + [Yard(top, n, args.limit, first.tree)
+                           for n in range(1, count)]
         threads = [threading.Thread(target=work,
                                     args=(y, todo, report, args.all))
                    for y in yards]

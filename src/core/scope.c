@@ -189,6 +189,8 @@ belay_scope_open(belay_scope *p, const belay_scope_opts *opts,
         t = bly_must_self("opening a scope", site);
     if (BLY_UNLIKELY(t->shard == NULL))
         (void)bly_task_link(t);
+    if (BLY_UNLIKELY(t->slow & BLY_SLOW_NOWAIT))
+        bly_wait_check_nowait(t, "the brace of a scope", site);
     bly_frames_left(t, site);
     bly_scope_init(s, t, t->node, site);
     s->frame_end = BLY_FRAME_END();

@@ -54,9 +54,8 @@ wait_sim_cancel(struct bly_task *t)
 }
 #endif
 
-/* Names the block that forbids this wait. */
-static void
-wait_check_nowait(struct bly_task *t, const char *what,
+void
+bly_wait_check_nowait(struct bly_task *t, const char *what,
     const belay_site *site)
 {
     struct bly_node *n;
@@ -77,7 +76,7 @@ bly_enter_slow(struct bly_task *t, const char *what, const belay_site *site)
     bly_frames_left(t, site);
     w = t->worker;
     if (t->slow & BLY_SLOW_NOWAIT)
-        wait_check_nowait(t, what, site);
+        bly_wait_check_nowait(t, what, site);
     if (BLY_SIM) {
         wait_sim_cancel(t);
         if (w->ready_count + bly_runq_count(&w->runq) > 0 &&

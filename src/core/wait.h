@@ -119,6 +119,10 @@ bly_enter(struct bly_task **self, const char *what, const belay_site *site)
     return bly_enter_slow(t, what, site);
 }
 
+/* For a t that has BLY_SLOW_NOWAIT: stops the program and names the block. */
+void bly_wait_check_nowait(struct bly_task *t, const char *what,
+    const belay_site *site);
+
 /* Sleeps until bly_wake or a cut; returns w->result. */
 int bly_wait(struct bly_waiter *w);
 

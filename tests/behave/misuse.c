@@ -236,6 +236,15 @@ BELAY_TASK(locks_under_nowait)
 }
 RUNS(locks_under_nowait)
 
+BELAY_TASK(opens_under_nowait)
+{
+    BELAY_NOWAIT;
+    BELAY_SCOPE(s) /* empty, and yet its brace may wait */
+        (void)s;
+    return 0;
+}
+RUNS(opens_under_nowait)
+
 BELAY_TASK(crosses_blocks)
 {
     belay_block a, b;
@@ -254,6 +263,8 @@ START_TEST(blocks)
         "BELAY_NOWAIT of ", "in task 'sleeps_under_nowait'");
     stopped(run_locks_under_nowait, "belay_mutex_lock may wait",
         "in task 'locks_under_nowait'");
+    stopped(run_opens_under_nowait, "the brace of a scope may wait",
+        "in task 'opens_under_nowait'");
     stopped(run_crosses_blocks, "", "in task 'crosses_blocks'");
 }
 END_TEST

@@ -9,6 +9,7 @@
 
 #include <belay/test.h>
 
+#include "core/rt.h"
 #include "sim/sim.h"
 
 BELAY_TASK(closeup_nothing)
