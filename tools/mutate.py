@@ -6,6 +6,8 @@ each of them. Prints TAP.
     tools/mutate.py                 the unplanted tree first, then all faults
     tools/mutate.py --only NAME...  these faults
     tools/mutate.py --list          what there is
+    tools/mutate.py --places        only: each fault has its place in the
+                                    sources, and its tests exist
     tools/mutate.py --all NAME...   every explore test against these faults:
                                     which of them find it
     -v                              also who has found what
@@ -297,10 +299,34 @@ def go(faults, args, tap):
         print(f"# survived: {fault}")
 
 
+def places(faults, tap):
+    """Nothing is planted: could it be?"""
+    names = [f.name for f in faults]
+    for fault in faults:
+        problems = []
+        if names.count(fault.name) > 1:
+            problems.append("another fault has this name")
+        with open(os.path.join(ROOT, fault.path), encoding="utf-8") as f:
+            wrong = planted(f.read(), fault)[1]
+        if wrong:
+            problems.append(wrong)
+        for test in fault.tests:
+            program, _, name = test.partition(":")
+            path = os.path.join(ROOT, "tests/explore", program + ".c")
+            if not os.path.exists(path):
+                problems.append(f"there is no tests/explore/{program}.c")
+                continue
+            with open(path, encoding="utf-8") as f:
+                if f"BELAY_TEST({name}," not in f.read():
+                    problems.append(f"{program}.c has no test {name}")
+        tap.check(str(fault), problems)
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--places", action="store_true")
     parser.add_argument("--only", action="store_true")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
@@ -321,8 +347,11 @@ def main():
         return
     tap = Tap()
     start = time.monotonic()
-    go(faults, args, tap)
-    print(f"# {len(faults)} faults, {time.monotonic() - start:.0f} s")
+    if args.places:
+        places(faults, tap)
+    else:
+        go(faults, args, tap)
+        print(f"# {len(faults)} faults, {time.monotonic() - start:.0f} s")
     tap.done()
 
 

@@ -38,8 +38,6 @@ LINE_COLUMNS = 80
 
 # path: reason
 LONG_FILES = {
-    "tests/explore/scope.c": "the races of one protocol, read side by side",
-    "tests/explore/wait.c": "the races of one protocol, read side by side",
 }
 # (path, function): reason
 LONG_FUNCTIONS = {

@@ -426,7 +426,8 @@ bly_census_text(struct bly_text *x, const struct bly_census *c)
     if (c->queued != 0) {
         bly_text_add(x, "  ");
         bly_text_number(x, c->queued);
-        bly_text_add(x, " tasks that have not started\n");
+        bly_text_add(x, c->queued == 1 ? " task that has not started\n"
+                                       : " tasks that have not started\n");
     }
     if (c->left_out != 0) {
         bly_text_add(x, "  ");

@@ -269,7 +269,8 @@ bly_diag_dump(struct bly_text *x, struct bly_rt *rt)
     }
     bly_text_add(x, "belay: ");
     bly_text_number(x, c.tasks + c.queued);
-    bly_text_add(x, " tasks on %u worker%s\n%s", rt->count,
+    bly_text_add(x, " task%s on %u worker%s\n%s",
+        c.tasks + c.queued == 1 ? "" : "s", rt->count,
         rt->count == 1 ? "" : "s", bly_text_get(&silent));
     bly_census_text(x, &c);
     bly_text_free(&silent);
