@@ -32,6 +32,11 @@
  * everything, since a busy task would otherwise notice it late; time comes
  * last, so that BELAY_AFTER(0) is "if nothing else can be done".
  *
+ * What is outside (a descriptor) has no lock: it is asked before the locks are
+ * taken, begun after the queues have been entered, and ends the sleep like a
+ * timer, on this worker.  It may come to be ready in between; then its start
+ * says so at once.
+ *
  * Only selects with a stop case use the kind of wait that a gentle stop ends.
  */
 #include "sync/select.h"
@@ -49,6 +54,7 @@ struct bly_select {
     struct bly_claim claim;
     uint32_t cases;           /* enabled */
     struct bly_arm *arms;     /* those with a gate, in its order */
+    struct bly_arm *outside;  /* those without, see core/case.h */
     struct bly_arm *timers;   /* BELAY_AFTER */
     struct bly_arm *stop;     /* BELAY_STOP */
 };
@@ -159,7 +165,7 @@ select_build(struct bly_select *s, struct bly_task *t, const belay_case *cases,
 
     s->claim.word = 0;
     s->cases = 0;
-    s->arms = s->timers = s->stop = NULL;
+    s->arms = s->outside = s->timers = s->stop = NULL;
     for (i = 0; i < n; i++) {
         struct bly_arm *a = (struct bly_arm *)(void *)&room[i];
 
@@ -177,6 +183,9 @@ select_build(struct bly_select *s, struct bly_task *t, const belay_case *cases,
         } else if (a->ops == &select_after) {
             a->next = s->timers;
             s->timers = a;
+        } else if (a->ops->probe != NULL) {
+            a->next = s->outside;
+            s->outside = a;
         } else {
             select_insert(s, a);
         }
@@ -248,23 +257,47 @@ select_chance(uint32_t n)
 }
 #endif
 
+/* Without locks: what is outside needs none, and asking may be a system
+ * call. */
+static void
+select_probe(struct bly_select *s)
+{
+    struct bly_arm *a;
+
+    for (a = s->outside; a != NULL; a = a->next) {
+        a->w.result = a->ops->probe(a);
+        a->ready = a->w.result != BLY_CASE_WAIT;
+    }
+}
+
+/* The n-th that is ready. */
+static struct bly_arm *
+select_nth(struct bly_arm *list, uint32_t n)
+{
+    while (!list->ready || n-- > 0)
+        list = list->next;
+    return list;
+}
+
 /* One of the arms that are ready now, or NULL. */
 static struct bly_arm *
 select_pick(struct bly_select *s)
 {
     struct bly_arm *a;
-    uint32_t n = 0;
+    uint32_t n = 0, inside;
 
     for (a = s->arms; a != NULL; a = a->next) {
         a->ready = a->ops->ready(a);
         n += a->ready;
     }
+    inside = n;
+    for (a = s->outside; a != NULL; a = a->next)
+        n += a->ready;
     if (n == 0)
         return NULL;
     n = n > 1 ? select_chance(n) : 0;
-    for (a = s->arms; !a->ready || n-- > 0;)
-        a = a->next;
-    return a;
+    return n < inside ? select_nth(s->arms, n)
+                      : select_nth(s->outside, n - inside);
 }
 
 /* With all gates locked: does one of the cases that can be done; its result
@@ -278,7 +311,8 @@ select_try(struct bly_select *s, struct bly_batch *b)
         a = select_pick(s);
         if (a == NULL)
             return NULL;
-        a->w.result = a->ops->take(a, b);
+        if (a->ops->take != NULL)
+            a->w.result = a->ops->take(a, b);
     } while (a->w.result == BLY_CASE_WAIT);
     return a;
 }
@@ -355,16 +389,46 @@ select_arm_timers(struct bly_select *s, struct bly_worker *w)
     return 0;
 }
 
+/* Those that have been started come to be ready, by name only. */
+static int
+select_start(struct bly_select *s)
+{
+    struct bly_arm *a;
+    int r = 0;
+
+    for (a = s->outside; a != NULL; a = a->next)
+        a->ready = false;
+    for (a = s->outside; a != NULL && r >= 0; a = a->next) {
+        r = a->ops->start(a);
+        a->ready = r >= 0;
+    }
+    return r;
+}
+
+static void
+select_halt(struct bly_select *s)
+{
+    struct bly_arm *a;
+
+    for (a = s->outside; a != NULL; a = a->next)
+        if (a->ready)
+            a->ops->stop(a);
+}
+
 /* Asleep in all queues; returns the arm that was done, or NULL and *code. */
 static struct bly_arm *
 select_sleep(struct bly_select *s, struct bly_task *t, belay_case_room *room,
     int *code)
 {
     int r = select_arm_timers(s, t->worker);
-    bool quit = r < 0 && select_abort(&s->sleep) == BLY_ABORT_DONE;
+    bool quit;
 
+    if (r >= 0)
+        r = select_start(s);
+    quit = r < 0 && select_abort(&s->sleep) == BLY_ABORT_DONE;
     if (!quit)
         r = bly_wait(&s->sleep);
+    select_halt(s);
     select_dequeue(s);
     /* pairs with bly_claim */
     if (bly_load(&s->claim.word) != BLY_CLAIM_ABORTED)
@@ -387,6 +451,7 @@ select_wait(struct bly_select *s, struct bly_task *t, belay_case_room *room,
     struct bly_arm *a;
 
     bly_batch_init(&b);
+    select_probe(s);
     select_lock(s);
     a = select_try(s, &b);
     if (a == NULL)
@@ -449,6 +514,7 @@ belay_try_select_at(int *r, const belay_case *cases, belay_case_room *room,
     if (select_stopped(&s, t))
         return select_answer(s.stop, 0, r);
     bly_batch_init(&b);
+    select_probe(&s);
     select_lock(&s);
     a = select_try(&s, &b);
     select_unlock(&s);
