@@ -85,6 +85,9 @@ struct bly_io_backend {
     void (*poll)(struct bly_io *io, struct bly_worker *w);
     void (*park)(struct bly_io *io, struct bly_worker *w, int64_t deadline);
     void (*wake)(struct bly_io *io, struct bly_worker *w);
+    /* Whether one that flies may end by itself, so that nobody who sleeps is
+     * in a deadlock; NULL: as long as any flies. */
+    bool (*busy)(struct bly_io *io);
 };
 
 /* The driver of every runtime that has I/O; chooses the backend. */

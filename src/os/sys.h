@@ -30,4 +30,12 @@ void bly_sys_close(int fd);
 /* What is ready now, of poll's events; 0: nothing. */
 int bly_sys_poll(int fd, int events);
 
+/*
+ * The addresses of a host, with port 0, for sockets of this family (AF_UNSPEC:
+ * any): up to n of them.  Takes as long as it takes: for a lane.  Returns how
+ * many, or -ENOENT (there is no such name), -EAGAIN (not now), -ENOMEM.
+ */
+int bly_sys_resolve(const char *host, int family,
+    struct sockaddr_storage *out, int n) BLY_MUST_CHECK;
+
 #endif
