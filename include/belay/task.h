@@ -180,6 +180,8 @@ BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_checkpoint(void);
 BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_yield(void);
 /* The failure of the calling task, which it thereby takes over; else 0. */
 BELAY_API int belay_take_failure(void);
+/* The same, but it stays the task's. */
+BELAY_API int belay_failure(void);
 
 /* ---- blocks: deadlines, shields, no-wait, task-locals ---------------- */
 

@@ -55,12 +55,20 @@ bly_task_fail(struct bly_task *t, int code)
 }
 
 int
+belay_failure(void)
+{
+    struct bly_task *t = bly_must_self("belay_failure", NULL);
+
+    return t->flags & BLY_TASK_UNWANTED ? 0 : t->base.cut;
+}
+
+int
 belay_take_failure(void)
 {
     struct bly_task *t = bly_must_self("belay_take_failure", NULL);
-    int code = t->base.cut;
+    int code = belay_failure();
 
-    if (code == 0 || (t->flags & BLY_TASK_UNWANTED))
+    if (code == 0)
         return 0;
     if (bly_ready_unwanted(t)) {
         t->flags |= BLY_TASK_UNWANTED;

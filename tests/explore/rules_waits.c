@@ -459,12 +459,24 @@ BELAY_TEST(rule_2_the_first_failure_stays, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(err, -EIO);
 }
 
+static int
+failure_behind_a_shield(void)
+{
+    BELAY_SHIELD(BELAY_S(1));
+
+    BELAY_CHECK_EQ(belay_cancelled(), 0);
+    return belay_failure();
+}
+
 BELAY_TASK(takes_its_failure, (int, result))
 {
     BELAY_CHECK_EQ(fail_myself(-EIO), 0);
     BELAY_CHECK_EQ(belay_sleep(1), -EIO);
+    BELAY_CHECK_EQ(belay_failure(), -EIO);
+    BELAY_CHECK_EQ(failure_behind_a_shield(), -EIO);
     BELAY_CHECK_EQ(belay_take_failure(), -EIO);
     BELAY_CHECK_EQ(belay_take_failure(), 0);
+    BELAY_CHECK_EQ(belay_failure(), 0);
     BELAY_CHECK_EQ(belay_cancelled(), 0);
     BELAY_CHECK_EQ(belay_sleep(1), 0);
     return result;
