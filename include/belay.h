@@ -11,6 +11,7 @@
 #include <belay/frozen.h>
 #include <belay/inlet.h>
 #include <belay/loop.h>
+#include <belay/policy.h>
 #include <belay/run.h>
 #include <belay/select.h>
 #include <belay/sync.h>

@@ -82,4 +82,8 @@
 #include "sync/snapshot.c"
 #include "sync/next_case.c"
 
+#include "policy/attempt.c"
+#include "policy/budget.c"
+#include "policy/retry.c"
+
 #include "run.c"
