@@ -85,5 +85,6 @@
 #include "policy/attempt.c"
 #include "policy/budget.c"
 #include "policy/retry.c"
+#include "policy/rate.c"
 
 #include "run.c"

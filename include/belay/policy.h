@@ -76,6 +76,49 @@ BELAY_API void belay_retry_after(belay_dur d);
 /* In an attempt, or a task below it: its number, from 1.  Elsewhere 0. */
 BELAY_API unsigned belay_attempt(void);
 
+/* ---- rate limit ------------------------------------------------------- */
+
+/*
+ * A token bucket: n tokens are added each `per', up to burst.  It starts full.
+ * Lives longer than the tasks that use it.
+ */
+typedef struct belay_rate {
+    belay_sem belay_turn_;
+    belay_event belay_changed_;
+    belay_dur belay_interval_;
+    belay_time belay_full_;
+    unsigned belay_burst_, belay_queued_;
+    unsigned belay_lock_, belay_pad_;
+    void *belay_[4];
+} belay_rate;
+
+/* The time between two tokens, rounded up. */
+#define BELAY_RATE_INTERVAL_(n, per) (((per) + (n) - 1) / (n))
+/* belay_rate r = BELAY_RATE_INIT(100, BELAY_S(1), 20); */
+#define BELAY_RATE_INIT(n, per, burst)                                         \
+    {BELAY_SEM_INIT(1), BELAY_EVENT_INIT, BELAY_RATE_INTERVAL_(n, per), 0,     \
+        (burst), 0, 0, 0, {0, 0, 0, 0}}
+
+/*
+ * Takes n tokens, first come, first served.  Returns 0, or the code of a cut;
+ * -ETIME at once if it would not be its turn before the caller's deadline;
+ * -EINVAL if n is more than the burst.  Who is cut has taken nothing
+ * and those behind it move up.
+ */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_rate_wait_at(belay_rate *r,
+    unsigned n, const belay_site *site);
+/* 0, or -EAGAIN if that would have to wait; -EINVAL.  Any thread.
+ * Cancellation point: no. */
+BELAY_API BELAY_MUST_CHECK int belay_rate_try(belay_rate *r, unsigned n);
+/* From now on n tokens each `per', up to burst, all of them above 0; as many
+ * as are missing in the bucket stay missing.  Any thread.  Cancellation point:
+ * no. */
+BELAY_API void belay_rate_set(belay_rate *r, unsigned n, belay_dur per,
+    unsigned burst);
+/* Empties the bucket: the next token comes in d.  Any thread.  Cancellation
+ * point: no. */
+BELAY_API void belay_rate_pause(belay_rate *r, belay_dur d);
+
 BELAY_END_DECLS
 
 #if !defined(__cplusplus)
@@ -84,6 +127,7 @@ BELAY_END_DECLS
 #define belay_retrying(policy, task, ...)                                      \
     belay_retrying_at((policy), BELAY_TYPE_(task),                             \
         BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
+#define belay_rate_wait(r, n) belay_rate_wait_at((r), (n), BELAY_SITE_(#r))
 
 #endif
 #endif
