@@ -86,5 +86,6 @@
 #include "policy/budget.c"
 #include "policy/retry.c"
 #include "policy/rate.c"
+#include "policy/breaker.c"
 
 #include "run.c"

@@ -119,6 +119,59 @@ BELAY_API void belay_rate_set(belay_rate *r, unsigned n, belay_dur per,
  * point: no. */
 BELAY_API void belay_rate_pause(belay_rate *r, belay_dur d);
 
+/* ---- circuit breaker -------------------------------------------------- */
+
+typedef struct belay_breaker_opts {
+    size_t size;        /* sizeof(belay_breaker_opts) */
+    const char *name;   /* for people; not copied */
+    double ratio;       /* of failures that opens it; 0 = 0.5 */
+    unsigned volume;    /* outcomes in the window before it may; 0 = 10 */
+    belay_dur window;   /* what is looked at; 0 = 10 s */
+    belay_dur open_for; /* until it is tried again; 0 = 5 s */
+    unsigned probes;    /* calls let through then, and successes that close
+                         * it; 0 = 1 */
+    /* Does this result count as a failure?  NULL: each negative one.  It is
+     * not asked about -ECANCELED, which does not count at all. */
+    bool (*failed)(void *arg, int result);
+    void *failed_arg;
+    void *reserved[4];
+} belay_breaker_opts;
+
+/* Lives longer than the calls that go through it. */
+typedef struct belay_breaker {
+    belay_breaker_opts belay_opts_;
+    void *belay_[32];
+} belay_breaker;
+
+/* belay_breaker b = BELAY_BREAKER_INIT(.name = "db", .ratio = 0.3); */
+#define BELAY_BREAKER_INIT(...)                                                \
+    {{.size = sizeof(belay_breaker_opts), ##__VA_ARGS__}, {0}}
+
+typedef enum belay_breaker_state {
+    BELAY_BREAKER_CLOSED,    /* calls pass and are counted */
+    BELAY_BREAKER_OPEN,      /* calls are refused */
+    BELAY_BREAKER_HALF_OPEN, /* a few calls pass, to see */
+} belay_breaker_state;
+
+/*
+ * May a call pass?  Returns 0 or more, a pass for exactly one
+ * belay_breaker_leave(); or BELAY_EOPEN, and belay_why() says whose breaker it
+ * is and when it may be tried again.  An attempt of belay_retrying() is then
+ * not repeated before that.  In a task.  Cancellation point: no.
+ */
+BELAY_API BELAY_MUST_CHECK int belay_breaker_enter_at(belay_breaker *b,
+    const belay_site *site);
+/* The call of that pass has ended with this result.  Any thread.  Cancellation
+ * point: no. */
+BELAY_API void belay_breaker_leave(belay_breaker *b, int pass, int result);
+/* The state as of now.  Any thread. */
+BELAY_API belay_breaker_state belay_breaker_look(belay_breaker *b);
+
+/* Calls the task as a function if the breaker lets it, and returns its result,
+ * which is counted; or BELAY_EOPEN, or the code of a cut. */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_breaking_at(belay_breaker *b,
+    belay_task_type *type, const void *args, const belay_site *site);
+
 BELAY_END_DECLS
 
 #if !defined(__cplusplus)
@@ -128,6 +181,11 @@ BELAY_END_DECLS
     belay_retrying_at((policy), BELAY_TYPE_(task),                             \
         BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
 #define belay_rate_wait(r, n) belay_rate_wait_at((r), (n), BELAY_SITE_(#r))
+#define belay_breaker_enter(b) belay_breaker_enter_at((b), BELAY_SITE_(#b))
+/* belay_breaking(&breaker, task, args...) */
+#define belay_breaking(b, task, ...)                                           \
+    belay_breaking_at((b), BELAY_TYPE_(task),                                  \
+        BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
 
 #endif
 #endif
