@@ -12,6 +12,7 @@
 #include <belay/inlet.h>
 #include <belay/loop.h>
 #include <belay/policy.h>
+#include <belay/pool.h>
 #include <belay/run.h>
 #include <belay/select.h>
 #include <belay/sync.h>

@@ -87,5 +87,6 @@
 #include "policy/retry.c"
 #include "policy/rate.c"
 #include "policy/breaker.c"
+#include "policy/pool.c"
 
 #include "run.c"
