@@ -8,6 +8,7 @@
 #include <belay/chan.h>
 #include <belay/diag.h>
 #include <belay/error.h>
+#include <belay/flight.h>
 #include <belay/frozen.h>
 #include <belay/inlet.h>
 #include <belay/loop.h>

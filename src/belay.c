@@ -88,5 +88,7 @@
 #include "policy/rate.c"
 #include "policy/breaker.c"
 #include "policy/pool.c"
+#include "policy/cutoff.c"
+#include "policy/flight.c"
 
 #include "run.c"

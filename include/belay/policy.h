@@ -23,7 +23,7 @@
 
 BELAY_BEGIN_DECLS
 
-/* ---- retry budget ---------------------------------------------------- */
+/* ---- retry budget --------------------------------------------------- */
 
 /*
  * Bounds the retries of all calls that share it: of n calls in progress, at
@@ -40,7 +40,7 @@ typedef struct belay_budget {
 
 #define BELAY_BUDGET_INIT(ratio, floor) {(ratio), (floor), 0, 0, 0, {0, 0}}
 
-/* ---- retry ----------------------------------------------------------- */
+/* ---- retry ---------------------------------------------------------- */
 
 typedef struct belay_retry {
     size_t size;       /* sizeof(belay_retry) */
@@ -76,7 +76,7 @@ BELAY_API void belay_retry_after(belay_dur d);
 /* In an attempt, or a task below it: its number, from 1.  Elsewhere 0. */
 BELAY_API unsigned belay_attempt(void);
 
-/* ---- rate limit ------------------------------------------------------- */
+/* ---- rate limit ----------------------------------------------------- */
 
 /*
  * A token bucket: n tokens are added each `per', up to burst.  It starts full.
@@ -119,7 +119,7 @@ BELAY_API void belay_rate_set(belay_rate *r, unsigned n, belay_dur per,
  * point: no. */
 BELAY_API void belay_rate_pause(belay_rate *r, belay_dur d);
 
-/* ---- circuit breaker -------------------------------------------------- */
+/* ---- circuit breaker ------------------------------------------------ */
 
 typedef struct belay_breaker_opts {
     size_t size;        /* sizeof(belay_breaker_opts) */

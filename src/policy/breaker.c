@@ -65,7 +65,7 @@ breaker_name(const struct bly_breaker *b)
     return b->opts.name != NULL ? b->opts.name : "?";
 }
 
-/* ---- under the lock ----------------------------------------------------- */
+/* ---- under the lock ------------------------------------------------- */
 
 static void
 breaker_become(struct bly_breaker *b, belay_breaker_state state)
@@ -125,7 +125,7 @@ breaker_probed(struct bly_breaker *b, bool bad, belay_time now)
         breaker_close(b);
 }
 
-/* ---- the calls ---------------------------------------------------------- */
+/* ---- the calls ------------------------------------------------------ */
 
 int
 belay_breaker_enter_at(belay_breaker *p, const belay_site *site)

@@ -55,7 +55,7 @@ struct belay_pool {
     belay_pool_info info; /* under the lock */
 };
 
-/* ---- items -------------------------------------------------------------- */
+/* ---- items ---------------------------------------------------------- */
 
 static bool
 pool_is_old(const belay_pool *p, const struct pool_item *i, belay_time now)
@@ -155,7 +155,7 @@ pool_make(belay_pool *p, struct pool_item **out)
     return 0;
 }
 
-/* ---- leases ------------------------------------------------------------- */
+/* ---- leases --------------------------------------------------------- */
 
 int
 belay_pool_take_at(belay_pool *p, belay_lease *lease, const belay_site *site)
@@ -248,7 +248,7 @@ belay_pool_drop(belay_lease *lease)
     belay_pool_put(lease, true);
 }
 
-/* ---- the pool ----------------------------------------------------------- */
+/* ---- the pool ------------------------------------------------------- */
 
 int
 belay_pool_open_at(belay_pool **pool, const belay_pool_opts *opts,

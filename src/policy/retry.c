@@ -147,7 +147,7 @@ bly_retry_run(const belay_retry *policy, bly_retry_fn *fn, void *arg,
     return next;
 }
 
-/* ---- an attempt that is just a task ------------------------------------- */
+/* ---- an attempt that is just a task --------------------------------- */
 
 struct retry_task {
     belay_task_type *type;

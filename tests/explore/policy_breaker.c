@@ -156,7 +156,7 @@ BELAY_TEST(a_refused_call_has_nothing_to_leave, .strategy = BELAY_FIFO,
     belay_breaker_leave(&b, belay_breaker_enter(&b), 0);
 }
 
-/* ---- a crowd in front of a half-open one -------------------------------- */
+/* ---- a crowd in front of a half-open one ---------------------------- */
 
 struct crowd {
     belay_breaker b;
@@ -246,7 +246,7 @@ BELAY_TEST(workers_share_a_breaker, .workers = 2, .atomic = true,
     BELAY_CHECK_EQ(belay_breaker_look(&c.b), BELAY_BREAKER_OPEN);
 }
 
-/* ---- under a retry ------------------------------------------------------ */
+/* ---- under a retry -------------------------------------------------- */
 
 BELAY_TASK(through, (belay_breaker *, b), (int, result))
 {

@@ -167,7 +167,7 @@ BELAY_TEST(first_come_first_served, .strategy = BELAY_FIFO)
     works_end(&w);
 }
 
-/* ---- one after the other ------------------------------------------------ */
+/* ---- one after the other -------------------------------------------- */
 
 static struct thing *
 take(struct works *w, belay_lease *lease)
@@ -293,7 +293,7 @@ BELAY_TEST(a_failed_open_costs_no_slot, .strategy = BELAY_EXHAUSTIVE)
     works_end(&w);
 }
 
-/* ---- cuts --------------------------------------------------------------- */
+/* ---- cuts ----------------------------------------------------------- */
 
 static int
 take_and_leave(struct works *w)
@@ -361,7 +361,7 @@ BELAY_TEST(a_cut_anywhere_loses_no_broken_item, .cancel_everywhere = true,
     works_end(&w);
 }
 
-/* ---- two workers -------------------------------------------------------- */
+/* ---- two workers ---------------------------------------------------- */
 
 BELAY_TASK(use_plain, (belay_pool *, p))
 {
@@ -398,7 +398,7 @@ BELAY_TEST(workers_share_a_pool, .workers = 2, .atomic = true,
     belay_pool_close(&p);
 }
 
-/* ---- mistakes ----------------------------------------------------------- */
+/* ---- mistakes ------------------------------------------------------- */
 
 BELAY_TEST(a_pool_with_items_out_cannot_be_closed, .strategy = BELAY_FIFO,
     .expect = BELAY_FINDS_MISUSE)

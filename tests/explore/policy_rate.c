@@ -107,7 +107,7 @@ BELAY_TEST(never_faster_than_allowed, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(l.at[3], BELAY_MS(20));
 }
 
-/* ---- deadlines ---------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------ */
 
 BELAY_TEST(what_cannot_be_met_is_refused_at_once,
     .strategy = BELAY_EXHAUSTIVE)
@@ -147,7 +147,7 @@ BELAY_TEST(the_queue_counts_for_the_deadline, .strategy = BELAY_EXHAUSTIVE,
     check_pace(&l);
 }
 
-/* ---- cuts --------------------------------------------------------------- */
+/* ---- cuts ----------------------------------------------------------- */
 
 /* The head and the second are cut; the third gets the head's turn. */
 BELAY_TEST(turns_of_who_is_cut_go_on, .strategy = BELAY_EXHAUSTIVE,
@@ -192,7 +192,7 @@ BELAY_TEST(workers_share_a_rate, .workers = 2, .atomic = true,
     use_by_four(&l, 2);
 }
 
-/* ---- changes ------------------------------------------------------------ */
+/* ---- changes -------------------------------------------------------- */
 
 BELAY_TEST(a_higher_rate_hurries_who_waits, .strategy = BELAY_EXHAUSTIVE,
     .preemptions = 1)

@@ -113,7 +113,7 @@ BELAY_TEST(the_predicate_decides, .strategy = BELAY_EXHAUSTIVE)
     BELAY_CHECK_EQ(asked, 2);
 }
 
-/* ---- arguments ---------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------ */
 
 struct big {
     char text[400];
@@ -136,7 +136,7 @@ BELAY_TEST(each_attempt_has_fresh_arguments, .fail_allocs = true,
     BELAY_CHECK(calls == 3 || belay_test_disturbed());
 }
 
-/* ---- deadlines ---------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------ */
 
 /* 10 ms are left after the second attempt, and the third would be after 20. */
 BELAY_TEST(no_sleep_goes_past_the_deadline, .strategy = BELAY_FIFO)
@@ -200,7 +200,7 @@ BELAY_TEST(each_attempt_has_its_own_time, .strategy = BELAY_FIFO)
     BELAY_CHECK_EQ(belay_cancelled(), 0);
 }
 
-/* ---- Retry-After -------------------------------------------------------- */
+/* ---- Retry-After ---------------------------------------------------- */
 
 BELAY_TASK(ask_for, (belay_dur, d))
 {
@@ -247,7 +247,7 @@ BELAY_TEST(a_delay_past_the_deadline_is_refused, .workers = 2,
     BELAY_CHECK_EQ(belay_test_elapsed(), 0);
 }
 
-/* ---- cancels and failures ----------------------------------------------- */
+/* ---- cancels and failures ------------------------------------------- */
 
 BELAY_TASK(cancels_itself, (int *, calls))
 {
@@ -319,7 +319,7 @@ BELAY_TEST(an_older_failure_stays, .strategy = BELAY_EXHAUSTIVE,
     BELAY_CHECK_EQ(belay_take_failure(), -EIO);
 }
 
-/* ---- budgets ------------------------------------------------------------ */
+/* ---- budgets -------------------------------------------------------- */
 
 struct ward {
     belay_budget budget;
@@ -414,7 +414,7 @@ BELAY_TEST(a_budget_is_shared_by_workers, .workers = 2, .atomic = true,
     run_ward(&w, 2);
 }
 
-/* ---- a cut anywhere ----------------------------------------------------- */
+/* ---- a cut anywhere ------------------------------------------------- */
 
 BELAY_TEST(a_cut_anywhere_is_not_retried, .cancel_everywhere = true,
     .schedules = 300)
