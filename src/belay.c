@@ -90,5 +90,7 @@
 #include "policy/pool.c"
 #include "policy/cutoff.c"
 #include "policy/flight.c"
+#include "policy/call.c"
+#include "policy/hedge.c"
 
 #include "run.c"

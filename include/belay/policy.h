@@ -172,6 +172,56 @@ BELAY_API belay_breaker_state belay_breaker_look(belay_breaker *b);
 BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_breaking_at(belay_breaker *b,
     belay_task_type *type, const void *args, const belay_site *site);
 
+/* ---- hedging -------------------------------------------------------- */
+
+typedef struct belay_hedge {
+    size_t size;      /* sizeof(belay_hedge) */
+    belay_dur delay;  /* until the next attempt joins those that run */
+    unsigned max;     /* attempts, at most 16; 0 = 2 */
+    unsigned *winner; /* gets the number of the one that won; may be NULL */
+    /* Undoes the success of one that came too late, in its own task, where
+     * belay_attempt() is its number; must not wait.  May be NULL. */
+    void (*discard)(const void *args);
+    void *reserved[4];
+} belay_hedge;
+
+/*
+ * Runs the task as a child, and another one after each delay, or at once when
+ * one has failed, until one returns >= 0.  Returns that; the others are
+ * cancelled and joined before.  Attempts run at the same time, each with its
+ * copy of the arguments: what one writes, it must write where no other does,
+ * for which belay_attempt() helps.  Else the first failure, or the code of a
+ * cut; -EINVAL for more than 16.
+ */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_hedged_at(
+    const belay_hedge *how, belay_task_type *type, const void *args,
+    const belay_site *site);
+
+/* ---- all together --------------------------------------------------- */
+
+/* Each field may be left out, but for size. */
+typedef struct belay_plan {
+    size_t size;              /* sizeof(belay_plan) */
+    belay_dur timeout;        /* of everything */
+    const belay_retry *retry; /* NULL: one attempt */
+    belay_breaker *breaker;
+    belay_rate *rate;         /* a token for each attempt */
+    belay_sem *limit;         /* a permit during each attempt */
+    belay_dur attempt;        /* of the call itself; 0 = that of the retry */
+    void *reserved[4];
+} belay_plan;
+
+/*
+ * Calls the task as a function, in the one order in which policies make sense:
+ * the total deadline around the retries, around the breaker, around rate and
+ * limit, around the deadline of the attempt.  So waiting for a turn is no
+ * failure of the dependency, and takes no time from the attempt.  Returns what
+ * belay_retrying() does.
+ */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_call_at(
+    const belay_plan *plan, belay_task_type *type, const void *args,
+    const belay_site *site);
+
 BELAY_END_DECLS
 
 #if !defined(__cplusplus)
@@ -185,6 +235,19 @@ BELAY_END_DECLS
 /* belay_breaking(&breaker, task, args...) */
 #define belay_breaking(b, task, ...)                                           \
     belay_breaking_at((b), BELAY_TYPE_(task),                                  \
+        BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
+/* belay_hedged(BELAY_MS(50), 2, task, args...) */
+#define belay_hedged(wait, most, task, ...)                                    \
+    belay_hedged_with((.delay = (wait), .max = (most)), task, ##__VA_ARGS__)
+/* belay_hedged_with((.delay = BELAY_MS(50), .winner = &n), task, args...) */
+#define BELAY_HEDGE_(...)                                                      \
+    (&(const belay_hedge){.size = sizeof(belay_hedge), ##__VA_ARGS__})
+#define belay_hedged_with(how, task, ...)                                      \
+    belay_hedged_at(BELAY_HEDGE_ how, BELAY_TYPE_(task),                       \
+        BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
+/* belay_call(&plan, task, args...) */
+#define belay_call(plan, task, ...)                                            \
+    belay_call_at((plan), BELAY_TYPE_(task),                                   \
         BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
 
 #endif
