@@ -59,6 +59,7 @@
 #include "core/await.c"
 #include "core/loop.c"
 #include "core/gate.c"
+#include "core/lane.c"
 
 #include "sync/barrier.c"
 #include "sync/batch.c"

@@ -6,6 +6,7 @@
 #include "core/deadlock.h"
 #include "core/fork.h"
 #include "core/idle.h"
+#include "core/lane.h"
 #include "core/monitor.h"
 #include "core/overflow.h"
 #include "core/sched.h"
@@ -224,6 +225,7 @@ bly_rt_close(struct bly_rt *rt)
     uint32_t i;
 
     rt_await_visitors(rt);
+    bly_lanes_close(rt); /* while the workers can still be woken */
     bly_fork_closed();
     bly_monitor_stop(rt);
     rt_stop_threads(rt, rt->count);

@@ -22,6 +22,8 @@ enum {
     BLY_POLL_EVERY = 61 /* picks between two looks outside */
 };
 
+enum { BLY_LANES = 4 }; /* kinds of lanes, see lane.h */
+
 struct bly_task_slab {
     struct bly_task_slab *next;
     void *pad[7]; /* descriptors begin on a cache line of their own */
@@ -98,6 +100,8 @@ struct bly_rt {
     void *block;                  /* what was allocated */
     struct bly_monitor *monitor;
     struct bly_diag *diag;    /* what the workers are asked; see waitfor.h */
+    struct bly_lane *lanes[BLY_LANES]; /* atomic: made when first used */
+    uint32_t lane_max[BLY_LANES];      /* 0: the usual */
 };
 
 /* The worker of the calling thread, or NULL. */

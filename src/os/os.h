@@ -27,6 +27,8 @@ struct bly_thread {
 int bly_os_thread_start(struct bly_thread *t, void (*main)(void *), void *arg,
     const char *name);
 void bly_os_thread_join(struct bly_thread *t);
+/* Nobody will join it. */
+void bly_os_thread_detach(struct bly_thread *t);
 uint64_t bly_os_thread_self(void); /* a number that no two live threads share */
 
 /* Makes every running thread of the process pass a full memory barrier; takes

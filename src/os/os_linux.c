@@ -173,6 +173,15 @@ bly_os_thread_join(struct bly_thread *t)
     (void)r;
 }
 
+void
+bly_os_thread_detach(struct bly_thread *t)
+{
+    int r = pthread_detach((pthread_t)t->id);
+
+    bly_assert(r == 0);
+    (void)r;
+}
+
 uint64_t
 bly_os_thread_self(void)
 {

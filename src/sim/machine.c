@@ -254,6 +254,31 @@ bly_spin(void)
     machine_next();
 }
 
+static bool
+vthread_is_free(const struct bly_vthread *v)
+{
+    return v->state == BLY_VTHREAD_FREE ||
+        (v->state == BLY_VTHREAD_ENDED && v->detached);
+}
+
+/* A run ends when nobody is left in it. */
+static void
+vthread_outlive(struct bly_vthread *me)
+{
+    uint32_t i;
+
+    for (i = 0; i < bly_machine.used; i++) {
+        struct bly_vthread *v = &bly_machine.threads[i];
+
+        if (!v->detached || vthread_is_free(v))
+            continue;
+        me->state = BLY_VTHREAD_JOIN;
+        me->joins = v;
+        me->about = NULL;
+        bly_machine_block();
+    }
+}
+
 static void
 vthread_main(void *arg)
 {
@@ -262,6 +287,8 @@ vthread_main(void *arg)
 
     errno = 0;
     me->main(me->arg);
+    if (me->index == 0)
+        vthread_outlive(me);
     me->state = BLY_VTHREAD_ENDED;
     if (me->index == 0) {
         bly_sim_now.on = false;
@@ -280,7 +307,7 @@ bly_machine_start(void (*main)(void *), void *arg, const char *name)
     uint32_t i;
 
     for (i = 0; i < BLY_VTHREADS && v == NULL; i++)
-        if (bly_machine.threads[i].state == BLY_VTHREAD_FREE)
+        if (vthread_is_free(&bly_machine.threads[i]))
             v = &bly_machine.threads[i];
     if (v == NULL)
         return NULL;
@@ -302,6 +329,7 @@ bly_machine_start(void (*main)(void *), void *arg, const char *name)
     v->arg = arg;
     v->futex = NULL;
     v->joins = NULL;
+    v->detached = false;
     v->deadline = BLY_NEVER;
     v->debts = 0;
     v->about = NULL;
@@ -406,7 +434,7 @@ bly_sim_machine_describe(char *buf, size_t size)
         const struct bly_vthread *v = &bly_machine.threads[i];
         int w;
 
-        if (v->state == BLY_VTHREAD_FREE || len + 1 >= size ||
+        if (vthread_is_free(v) || len + 1 >= size ||
             (i == 0 && v->state == BLY_VTHREAD_ENDED))
             continue;
         n++;

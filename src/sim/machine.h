@@ -32,6 +32,7 @@ struct bly_vthread {
     int64_t deadline;  /* BLY_NEVER unless it waits for a futex until then */
     uint64_t slept;    /* order of falling asleep */
     struct bly_vthread *joins;
+    bool detached;     /* nobody joins it: once it has ended it is free */
     uint64_t debts;    /* bits of those that must do something first */
     const void *about; /* the address of the access it was stopped before */
     struct bly_worker *here;

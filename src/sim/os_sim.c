@@ -5,6 +5,7 @@
  */
 #include "os/os.h"
 
+#include "base/alloc.h"
 #include "base/time.h"
 #include "sim/machine.h"
 #include "sim/sim.h"
@@ -82,10 +83,15 @@ bly_os_thread_start(struct bly_thread *t, void (*main)(void *), void *arg,
     const char *name)
 {
     struct bly_vthread *v;
+    void *asked;
 
     if (bly_machine.current == NULL)
         return -EAGAIN; /* no run, no machine */
     bly_point(t);
+    asked = bly_alloc(1); /* a thread takes memory: it may fail, too */
+    if (asked == NULL)
+        return -EAGAIN;
+    bly_free(asked);
     v = bly_machine_start(main, arg, name);
     if (v == NULL)
         return -EAGAIN;
@@ -107,6 +113,13 @@ bly_os_thread_join(struct bly_thread *t)
         bly_machine_block();
     }
     v->state = BLY_VTHREAD_FREE;
+}
+
+void
+bly_os_thread_detach(struct bly_thread *t)
+{
+    bly_point(t);
+    bly_machine.threads[t->id].detached = true;
 }
 
 uint64_t

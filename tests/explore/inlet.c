@@ -49,26 +49,28 @@ enters(void *arg)
     belay_inlet_unref(h->inlet);
 }
 
+/* One allocation of a run fails, perhaps the thread's. */
+static void
+thread_start(struct bly_thread *t, void (*main)(void *), struct hall *h,
+    const char *name)
+{
+    while (bly_os_thread_start(t, main, h, name) < 0)
+        BELAY_CHECK(belay_test_disturbed());
+}
+
 /* Lets them in, and goes without waiting for them. */
 static int
 receive(struct hall *h, bool post, bool enter)
 {
-    int r = 0;
-
     BELAY_SCOPE(s) {
         BELAY_TRY(belay_inlet_open(&h->inlet, s));
         if (post) {
             (void)belay_inlet_ref(h->inlet);
-            r = bly_os_thread_start(&h->threads[0], posts, h, "posts");
-            if (r < 0)
-                belay_inlet_unref(h->inlet);
-            post = r == 0;
+            thread_start(&h->threads[0], posts, h, "posts");
         }
         if (enter) {
             (void)belay_inlet_ref(h->inlet);
-            r = bly_os_thread_start(&h->threads[1], enters, h, "enters");
-            if (r < 0)
-                belay_inlet_unref(h->inlet);
+            thread_start(&h->threads[1], enters, h, "enters");
         }
         if (h->cancels) {
             belay_cancel(s, "a test");
