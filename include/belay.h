@@ -11,6 +11,7 @@
 #include <belay/flight.h>
 #include <belay/frozen.h>
 #include <belay/inlet.h>
+#include <belay/io.h>
 #include <belay/loop.h>
 #include <belay/policy.h>
 #include <belay/pool.h>

@@ -23,6 +23,8 @@
 #include "os/native.c"
 #include "os/peek.c"
 #include "os/alarm.c"
+#include "os/sys_linux.c"
+#include "os/sigpipe.c"
 
 #include "core/block.c"
 #include "core/cancel.c"
@@ -82,6 +84,14 @@
 #include "sync/frozen.c"
 #include "sync/snapshot.c"
 #include "sync/next_case.c"
+#include "io/epoll.c"
+#include "io/fd.c"
+#include "io/fd_case.c"
+#include "io/fdtab.c"
+#include "io/io.c"
+#include "io/op.c"
+#include "io/op_call.c"
+#include "io/uring.c"
 
 #include "policy/attempt.c"
 #include "policy/budget.c"

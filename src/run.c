@@ -26,6 +26,7 @@
 #include "core/error.h"
 #include "core/overflow.h"
 #include "core/root.h"
+#include "io/op.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -256,7 +257,7 @@ run_root(belay_task_type *type, const void *args, const belay_run_opts *opts,
         .size = type->args_size,
         .site = site,
         .workers = workers,
-        .driver = &bly_driver_futex,
+        .driver = &bly_driver_io,
     };
 }
 

@@ -448,12 +448,13 @@ PROGRAM_LISTS = [
     ("tests/unit/", "unit_tests", ".c"),
     ("tests/behave/", "behave_tests", ".c"),
     ("tests/explore/", "explore_tests", ".c"),
+    ("tests/driver/", "driver_tests", ".c"),
     ("examples/", "examples", ".c"),
     ("docs/man/", "man_pages", ".md"),
     ("bench/", "bench_sources", ".c"),
 ]
 # These are built by their own script.
-NOT_LISTED = ("bench/peers/", "tests/behave/copies/")
+NOT_LISTED = ("bench/peers/", "tests/behave/copies/", "tests/driver/real.c")
 
 
 def programs(place, ext):

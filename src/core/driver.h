@@ -17,7 +17,8 @@ struct bly_driver {
     const char *name;
     int (*open)(struct bly_worker *w);
     void (*close)(struct bly_worker *w);
-    /* Takes in what has completed, without waiting; NULL: nothing can. */
+    /* Takes in what has completed, without waiting; NULL: nothing can.  Right
+     * before park it may leave that to it. */
     void (*poll)(struct bly_worker *w);
     /* Sleeps until wake, a completion or the deadline (BLY_NEVER: none).
      * Returns at once if w->sleep is no longer 1. */

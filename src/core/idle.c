@@ -227,8 +227,11 @@ bly_idle(struct bly_worker *w)
 
     /* The claim only saves the others the trouble; pairs with itself. */
     if (rt->count > 1 && bly_cas(&rt->searching, &none, 1u)) {
-        bool found = idle_spin(w);
+        bool found;
 
+        w->spinning = true;
+        found = idle_spin(w);
+        w->spinning = false;
         bly_store_relaxed(&rt->searching, 0u);
         if (found)
             return;

@@ -53,6 +53,7 @@ struct bly_worker {
     uint32_t ready_count;
     uint32_t starved;     /* picks in a row for which there was no stack */
     bool look;            /* a slice is used up: look outside */
+    bool spinning;        /* looks for work, as the only one; see idle.c */
     int64_t now;          /* as of the last look outside */
     uint32_t coarse;      /* atomic: the same in milliseconds */
     struct bly_stack *dead;  /* left by a task that ended, for the loop */

@@ -69,11 +69,13 @@ enum bly_op_course {
 struct bly_io {
     const struct bly_io_backend *backend;
     uint32_t flying; /* operations that are under way */
+    bool unblock;    /* SIGPIPE was not blocked before */
 };
 
 struct bly_io_backend {
     const char *name;
-    /* Its socket calls may be in blocking mode: else SOCK_NONBLOCK. */
+    /* What sockets and pipes are to be opened with: 0 or O_NONBLOCK, which is
+     * the same as SOCK_NONBLOCK. */
     int sock_flags;
     int (*open)(struct bly_io **io, struct bly_worker *w) BLY_MUST_CHECK;
     void (*close)(struct bly_io *io);
@@ -97,16 +99,18 @@ extern const struct bly_driver bly_driver_io;
 extern const struct bly_io_backend bly_io_sim; /* sim/io.c */
 #else
 extern const struct bly_io_backend bly_io_uring, bly_io_epoll;
+/* Makes a ring and gives it back: 0 or -errno. */
+int bly_io_uring_try(void) BLY_MUST_CHECK;
 #endif
 
 /* The instance of w, made if it is the first operation; -errno. */
 int bly_io_of(struct bly_worker *w, struct bly_io **io) BLY_MUST_CHECK;
-/* What sockets of this worker are to be opened with. */
-int bly_io_sock_flags(struct bly_worker *w);
+/* What sockets and pipes of this worker are to be opened with, or -errno. */
+int bly_io_sock_flags(struct bly_worker *w) BLY_MUST_CHECK;
 
-/* The name of the backend that runs here, and why not a better one. */
-const char *bly_io_backend_name(void);
-const char *bly_io_uring_refused(void); /* NULL: it was not */
+/* Whether io_uring can be used here: 0, or -errno of who refused it;
+ * -ENOSYS also if the library was built without. */
+int bly_io_uring_probe(void);
 
 /*
  * The beginning of a call: checks as every wait does (see bly_enter) and
@@ -120,13 +124,21 @@ int bly_op_run(struct bly_op *op) BLY_MUST_CHECK;
 int bly_op_again(struct bly_op *op) BLY_MUST_CHECK;
 
 /* The system call itself, on the calling thread, blocking as the descriptor
- * does: for lanes and for backends that try first.  -errno. */
-int bly_op_call(struct bly_op *op);
+ * does: for lanes.  A count or -errno. */
+int bly_op_call(struct bly_op *op) BLY_MUST_CHECK;
+/* The same without blocking: -EAGAIN.  *lane: only a lane can do it. */
+int bly_op_try(struct bly_op *op, bool *lane) BLY_MUST_CHECK;
+/* Poll's events that op waits for. */
+int bly_op_events(const struct bly_op *op);
 
 /* Who uses a descriptor: closing it then is a misuse.  See fdtab.c. */
 void bly_fd_hold(int fd, const belay_site *site);
 void bly_fd_drop(int fd);
 /* Aborts if somebody holds it. */
 void bly_fd_check_close(int fd, const belay_site *site);
+/* False: it is none.  True may be a memory of an earlier one with its number:
+ * the kernel then says ENOTSOCK, and bly_fd_no_socket corrects it. */
+bool bly_fd_is_socket(int fd);
+void bly_fd_no_socket(int fd);
 
 #endif

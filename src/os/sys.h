@@ -27,7 +27,7 @@ int bly_sys_name(int fd, bool peer, struct sockaddr *sa, socklen_t *len)
 int bly_sys_setopt(int fd, int level, int name, int value);
 int bly_sys_getopt(int fd, int level, int name, int *value) BLY_MUST_CHECK;
 void bly_sys_close(int fd);
-/* What is ready now, of poll's events; 0: nothing. */
+/* What is ready now, of poll's events; 0: nothing; -EBADF. */
 int bly_sys_poll(int fd, int events);
 
 /*
