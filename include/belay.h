@@ -17,6 +17,7 @@
 #include <belay/pool.h>
 #include <belay/run.h>
 #include <belay/select.h>
+#include <belay/slice.h>
 #include <belay/sync.h>
 #include <belay/task.h>
 #include <belay/timer.h>

@@ -6,6 +6,16 @@ import os
 import re
 import subprocess
 
+# Rooms that are libraries of their own, with their public headers; _test.h is
+# for those who link ROOM-test instead.
+LIBRARIES = {
+    "http": ("include/belay/http.h", "include/belay/http_test.h"),
+}
+# What their static libraries need besides.
+LIBRARY_NEEDS = {
+    "http": ["-lcurl", "-ljansson"],
+}
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 TOKEN = re.compile(
@@ -106,6 +116,18 @@ def is_macro_made(function):
 @functools.lru_cache(None)
 def public_headers():
     return under("include/", ext=".h")
+
+
+def is_for_tests(header):
+    return header.endswith(("/test.h", "_test.h"))
+
+
+def library_of(header):
+    """The room whose library has what a header declares; None: libbelay."""
+    for name, headers in LIBRARIES.items():
+        if header in headers:
+            return name
+    return None
 
 
 def public_functions():

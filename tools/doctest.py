@@ -14,6 +14,7 @@ A ```text block that directly follows a program is what the program prints;
 a line of it that begins with ~ is a regular expression. Text that several
 blocks of a page need is in a comment: <!-- doctest-prelude ... -->.
 """
+import glob
 import os
 import re
 import subprocess
@@ -106,13 +107,22 @@ def try_block(block, build):
             f.write(block.source())
         run_it = block.output is not None
         lib = os.path.join(c.ROOT, build, "src")
+        kit = "-test" if block.is_test() else ""
+        room = next((n for n in c.LIBRARIES if f"<belay/{n}" in block.body),
+                    None)
+        if room and not glob.glob(f"{lib}/{room}/libbelay-{room}{kit}.*"):
+            run_it = False
         cmd = ["gcc", *FLAGS, "-I", os.path.join(c.ROOT, "include"), source]
         if not run_it:
             cmd += ["-fsyntax-only"]
         else:
-            cmd += ["-o", os.path.join(tmp, "block"), "-L", lib,
-                    "-lbelay-test" if block.is_test() else "-lbelay",
-                    f"-Wl,-rpath,{lib}"]
+            cmd += ["-o", os.path.join(tmp, "block"), "-L", lib]
+            if room:
+                cmd += [f"-L{lib}/{room}", f"-lbelay-{room}{kit}",
+                        f"-Wl,-rpath,{lib}/{room}"]
+            cmd += [f"-lbelay{kit}", f"-Wl,-rpath,{lib}"]
+            if room and kit:
+                cmd += c.LIBRARY_NEEDS[room]
         done = subprocess.run(cmd, capture_output=True, text=True)
         if done.returncode:
             return [done.stderr[:2000]]

@@ -225,7 +225,8 @@ def guards():
 
 
 def umbrella():
-    """belay.h leads to every public header but the test kit's."""
+    """belay.h leads to every public header but the test kit's and those of
+    other libraries."""
     seen, todo = set(), ["include/belay.h"]
     while todo:
         path = todo.pop()
@@ -235,7 +236,8 @@ def umbrella():
         todo += ["include/" + n for _, f, n in c.includes(path) if f == "<"]
     return [f"include/belay.h does not lead to {h}"
             for h in c.public_headers()
-            if h not in seen and os.path.basename(h) != "test.h"]
+            if h not in seen and not c.is_for_tests(h)
+            and c.library_of(h) is None]
 
 
 # --- budgets and form ------------------------------------------------------
@@ -462,15 +464,36 @@ def programs(place, ext):
             if not p.startswith(NOT_LISTED)]
 
 
+def main_sources():
+    """The sources of libbelay and libbelay-test, as src/meson.build says."""
+    return [p[4:] for p in c.under("src/", ext=(".c",))
+            if p != "src/belay.c" and room(p) not in c.LIBRARIES]
+
+
+def library_lists():
+    """(meson.build, its arrays, the sources that are to be there)."""
+    for name in c.LIBRARIES:
+        place = f"src/{name}/"
+        if place + "meson.build" not in c.files():
+            continue
+        yield (place + "meson.build", (f"{name}_sources",
+               f"{name}_curl_sources", f"{name}_test_sources"),
+               programs(place, ".c"))
+
+
 def source_lists():
     problems = []
     sources = listed("src/meson.build", "belay_sources")
     sim = listed("src/meson.build", "sim_sources")
-    there = [p[4:] for p in c.under("src/", ext=(".c",)) if p != "src/belay.c"]
+    there = main_sources()
     for path in there:
         in_sim = path.startswith("sim/")
         if (sources + sim).count(path) != 1 or (path in sim) != in_sim:
             problems.append(f"src/{path} is not once in src/meson.build")
+    for where, names, files in library_lists():
+        have = sum((listed(where, name) for name in names), [])
+        problems += [f"{where[:-11]}{f}.c is not once in {where}"
+                     for f in files if have.count(f + ".c") != 1]
     order = source_order("belay_sources")
     if order != sorted(order):
         problems.append("src/meson.build: the sources are not in floor order")
@@ -491,7 +514,7 @@ FLOOR_NAMES = {
 def source_list_text():
     """src/meson.build with the sources that it does not have yet."""
     data = c.text("src/meson.build")
-    there = [p[4:] for p in c.under("src/", ext=(".c",)) if p != "src/belay.c"]
+    there = main_sources()
     for name, mine in (("belay_sources", False), ("sim_sources", True)):
         have = [s for s in listed("src/meson.build", name) if s in there]
         have += [s for s in there
@@ -555,7 +578,7 @@ def one_file():
 
 def shared_symbols():
     return sorted(n for n, h in c.public_functions().items()
-                  if os.path.basename(h) != "test.h")
+                  if not c.is_for_tests(h) and c.library_of(h) is None)
 
 
 def map_symbols():

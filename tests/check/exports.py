@@ -31,8 +31,9 @@ def defined(lib, *flags):
 def main():
     shared, static, test = sys.argv[1:4]
     tap = Tap()
-    declared = csource.public_functions()
-    test_only = {n for n, h in declared.items() if h.endswith("/test.h")}
+    declared = {n: h for n, h in csource.public_functions().items()
+                if csource.library_of(h) is None}
+    test_only = {n for n, h in declared.items() if csource.is_for_tests(h)}
     exported = defined(shared, "-D")
     want = set(declared) - test_only
     tap.check("declared and exported", [

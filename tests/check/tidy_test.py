@@ -120,6 +120,9 @@ BAD = [
     ("leftovers", core("/* enough " + "for" + " now */\n"), "for"),
     ("source-lists", {"src/core/c.c": source("")}, "core/c.c"),
     ("source-lists", {"tests/unit/core/c.c": source("")}, "core/c.c"),
+    ("source-lists", {"src/http/c.c": source(""),
+                      "src/http/meson.build": "http_sources = [\n]\n"},
+     "src/http/c.c is not once in src/http/meson.build"),
     ("one-file", {"src/belay.c": source('#include "base/a.c"\n')}, "--fix"),
     ("versions", {"CMakeLists.txt": "VERSION 0.2.0 LANGUAGES C\n"}, "CMakeLists"),
     ("symbol-map", {"src/belay.map": "BELAY_0.1 {\nglobal:\nlocal:\n    *;\n"

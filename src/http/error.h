@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Why a request failed, for programs and for people. */
+#ifndef BLY_HTTP_ERROR_H
+#define BLY_HTTP_ERROR_H
+
+#include <belay/http.h>
+
+#include "base/compiler.h"
+
+/* Fills e, its text being "what: in phase: why", and returns code. */
+int bly_http_error_set(belay_http_error *e, belay_http_kind kind, int code,
+    belay_http_phase phase, const char *what, const char *why);
+
+#endif
