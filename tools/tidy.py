@@ -453,15 +453,19 @@ PROGRAM_LISTS = [
     ("tests/driver/", "driver_tests", ".c"),
     ("examples/", "examples", ".c"),
     ("docs/man/", "man_pages", ".md"),
+    ("tests/behave/http/", "http_behave_tests", ".c"),
     ("bench/", "bench_sources", ".c"),
 ]
 # These are built by their own script.
-NOT_LISTED = ("bench/peers/", "tests/behave/copies/", "tests/driver/real.c")
+NOT_LISTED = ("bench/peers/", "tests/behave/copies/",
+              "tests/behave/http/server.c", "tests/driver/real.c")
 
 
 def programs(place, ext):
+    deeper = tuple(p for p, _, _ in PROGRAM_LISTS
+                   if p.startswith(place) and p != place)
     return [p[len(place):-len(ext)] for p in c.under(place, ext=(ext,))
-            if not p.startswith(NOT_LISTED)]
+            if not p.startswith(NOT_LISTED + deeper)]
 
 
 def main_sources():
@@ -477,7 +481,7 @@ def library_lists():
         if place + "meson.build" not in c.files():
             continue
         yield (place + "meson.build", (f"{name}_sources",
-               f"{name}_curl_sources", f"{name}_test_sources"),
+               f"{name}_real_sources", f"{name}_test_sources"),
                programs(place, ".c"))
 
 
@@ -535,6 +539,18 @@ def source_list_text():
     return data
 
 
+def library_list_text(where, names, files):
+    """A library's meson.build with the sources that it does not have yet."""
+    have = sum((listed(where, name) for name in names), [])
+    new = [f"{f}.c" for f in files if f"{f}.c" not in have]
+    both = sorted([s for s in listed(where, names[0])
+                   if s[:-2] in files] + new)
+    body = "".join(f"    '{s}',\n" for s in both)
+    return re.sub(rf"^{names[0]} = \[.*?^\]",
+                  lambda _: f"{names[0]} = [\n{body}]", c.text(where),
+                  flags=re.M | re.S)
+
+
 ONE_FILE = """\
 /* SPDX-License-Identifier: MIT */
 /*
@@ -576,30 +592,40 @@ def one_file():
 # --- symbols ---------------------------------------------------------------
 
 
-def shared_symbols():
+def shared_symbols(library=None):
     return sorted(n for n, h in c.public_functions().items()
-                  if not c.is_for_tests(h) and c.library_of(h) is None)
+                  if not c.is_for_tests(h) and c.library_of(h) == library)
 
 
-def map_symbols():
-    return re.findall(r"^\s*(belay_\w+);", c.text("src/belay.map"), re.M)
+def maps():
+    """(path, the library it is for)."""
+    yield "src/belay.map", None
+    for name in c.LIBRARIES:
+        if f"src/{name}/{name}.map" in c.files():
+            yield f"src/{name}/{name}.map", name
 
 
-def map_text():
-    body = "".join(f"    {name};\n" for name in shared_symbols())
+def map_symbols(path):
+    return re.findall(r"^\s*(belay_\w+);", c.text(path), re.M)
+
+
+def map_text(library=None):
+    body = "".join(f"    {name};\n" for name in shared_symbols(library))
     return f"BELAY_0.1 {{\nglobal:\n{body}local:\n    *;\n}};\n"
 
 
 def symbol_map():
-    want, have = shared_symbols(), map_symbols()
-    problems = [f"{n} is declared but not in src/belay.map"
-                for n in want if n not in have]
-    problems += [f"{n} is in src/belay.map but in no header"
-                 for n in have if n not in want]
-    problems += [f"{n} is twice in src/belay.map"
-                 for n in set(have) if have.count(n) > 1]
-    if "*" in re.sub(r"local:\s*\*;", "", c.text("src/belay.map")):
-        problems.append("src/belay.map: name each symbol")
+    problems = []
+    for path, library in maps():
+        want, have = shared_symbols(library), map_symbols(path)
+        problems += [f"{n} is declared but not in {path}"
+                     for n in want if n not in have]
+        problems += [f"{n} is in {path} but in no header"
+                     for n in have if n not in want]
+        problems += [f"{n} is twice in {path}"
+                     for n in set(have) if have.count(n) > 1]
+        if "*" in re.sub(r"local:\s*\*;", "", c.text(path)):
+            problems.append(f"{path}: name each symbol")
     return problems
 
 
@@ -649,7 +675,11 @@ def program_list_text(place, name, ext):
 
 def fix():
     work = [("src/meson.build", source_list_text),
-            ("src/belay.c", one_file_text), ("src/belay.map", map_text)]
+            ("src/belay.c", one_file_text)]
+    work += [(where, lambda row=(where, names, files): library_list_text(*row))
+             for where, names, files in library_lists()]
+    work += [(path, lambda library=library: map_text(library))
+             for path, library in maps()]
     work += [(row[0] + "meson.build", lambda row=row: program_list_text(*row))
              for row in PROGRAM_LISTS]
     for path, make in work:

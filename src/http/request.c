@@ -128,10 +128,24 @@ request_wait(struct bly_http_call *c, enum bly_http_until until)
     return r < 0 ? request_cut(c, r, phase) : r;
 }
 
+/* Whether a body of which so much is there may be as long as was said. */
+static int
+request_check_size(struct bly_http_call *c, int64_t sent, bool ended)
+{
+    int64_t size = c->req->body_size;
+
+    if (size <= 0 || (ended ? sent == size : sent <= size))
+        return 0;
+    return bly_http_call_fail(c, BELAY_HTTP_INTERNAL, -EINVAL,
+        BELAY_HTTP_IN_SEND, "the body is not as long as was said");
+}
+
 /* Feeds what .body_fn gives, until it ends or nobody wants more. */
 static int
 request_send(struct bly_http_call *c)
 {
+    int64_t sent = 0;
+
     for (;;) {
         struct bly_http_chunk *chunk;
         ssize_t n;
@@ -150,6 +164,12 @@ request_send(struct bly_http_call *c)
         if (n < 0)
             return bly_http_call_fail(c, BELAY_HTTP_INTERNAL, (int)n,
                 BELAY_HTTP_IN_SEND, "the body could not be read");
+        sent += n;
+        r = request_check_size(c, sent, n == 0);
+        if (r < 0) {
+            bly_free(n > 0 ? chunk : NULL);
+            return r;
+        }
         if (n > 0)
             chunk->len = (size_t)n;
         bly_http_give(&c->h->port, c->x, n > 0 ? chunk : NULL);

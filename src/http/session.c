@@ -9,9 +9,10 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { DRIVER_STACK = 256 << 10 };
+enum { DRIVER_STACK = 256 << 10, SESSION_AGENT = 512 };
 
 static const belay_http_limits session_limits = {
     .queue = -1,
@@ -44,6 +45,16 @@ bly_http_limits_over(const belay_http_limits *own,
     };
 }
 
+/* In a shared library of its own the checks are too, and know no tasks. */
+static void
+session_describe(char *buf, size_t size)
+{
+    const char *name = belay_task_name();
+
+    if (name != NULL)
+        (void)snprintf(buf, size, " in task '%s'", name);
+}
+
 /* ---- life ---------------------------------------------------------------- */
 
 static void
@@ -52,7 +63,6 @@ session_free(belay_http *h)
     if (h->transport != NULL)
         bly_http_transport.close(h->transport);
     bly_http_list_free(h->headers);
-    bly_free((char *)h->opts.user_agent);
     bly_free((char *)h->opts.ca_file);
     bly_free((char *)h->opts.cert_file);
     bly_free((char *)h->opts.key_file);
@@ -118,16 +128,23 @@ session_text(const char **text)
     return *text != NULL ? 0 : -ENOMEM;
 }
 
+/* What each request has, unless it is removed or replaced. */
 static int
-session_headers(belay_http *h, const char *const *lines)
+session_headers(belay_http *h, const char *agent, const char *const *lines)
 {
-    for (; lines != NULL && *lines != NULL; lines++) {
-        int r = bly_http_list_set(&h->headers, *lines);
+    char line[SESSION_AGENT];
+    int n, r = bly_http_list_set(&h->headers, "Accept: */*");
 
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    if (r < 0)
+        return r;
+    n = snprintf(line, sizeof line, "User-Agent: %s",
+        agent != NULL ? agent : "belay/" BELAY_VERSION);
+    if (n >= (int)sizeof line)
+        return -EINVAL;
+    r = bly_http_list_set(&h->headers, line);
+    for (; r == 0 && lines != NULL && *lines != NULL; lines++)
+        r = bly_http_list_set(&h->headers, *lines);
+    return r;
 }
 
 static void
@@ -150,15 +167,13 @@ static int
 session_configure(belay_http *h, const belay_http_opts *opts)
 {
     belay_http_opts *o = &h->opts;
-    const char **texts[] = {&o->user_agent, &o->ca_file, &o->cert_file,
-        &o->key_file, &o->proxy, &o->no_proxy};
+    const char **texts[] = {&o->ca_file, &o->cert_file, &o->key_file,
+        &o->proxy, &o->no_proxy};
     size_t i, size = sizeof *o;
     int r = 0;
 
     if (opts != NULL)
         memcpy(o, opts, opts->size < size ? opts->size : size);
-    if (o->user_agent == NULL)
-        o->user_agent = "belay/" BELAY_VERSION;
     for (i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (r == 0)
             r = session_text(texts[i]);
@@ -166,7 +181,7 @@ session_configure(belay_http *h, const belay_http_opts *opts)
             *texts[i] = NULL;
     }
     session_numbers(o);
-    return r == 0 ? session_headers(h, o->headers) : r;
+    return r == 0 ? session_headers(h, o->user_agent, o->headers) : r;
 }
 
 /* ---- the driver ---------------------------------------------------------- */
@@ -208,6 +223,8 @@ belay_http_open_at(belay_scope *s, belay_http **out,
         return -ENOMEM;
     h->refs = 1;
     h->site = site;
+    if (bly_stat_load(&bly_check_describe) == NULL)
+        bly_stat_store(&bly_check_describe, session_describe);
     h->rng = bly_os_entropy() | 1;
     bly_http_port_init(&h->port);
     r = session_configure(h, opts);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What the built libraries export is what the headers declare.
 
-    exports.py libbelay.so libbelay.a libbelay-test.a
+    exports.py libbelay.so libbelay.a libbelay-test.a [ROOM ROOM.so ROOM.a
+        ROOM-test.a]...
 """
 import os
 import re
@@ -28,27 +29,33 @@ def defined(lib, *flags):
     return found
 
 
-def main():
-    shared, static, test = sys.argv[1:4]
-    tap = Tap()
+def check(tap, room, shared, static, test):
+    of = f" ({room})" if room else ""
     declared = {n: h for n, h in csource.public_functions().items()
-                if csource.library_of(h) is None}
+                if csource.library_of(h) == room}
     test_only = {n for n, h in declared.items() if csource.is_for_tests(h)}
     exported = defined(shared, "-D")
     want = set(declared) - test_only
-    tap.check("declared and exported", [
+    tap.check("declared and exported" + of, [
         f"{n} is declared, but not in the shared library"
         for n in sorted(want - exported)])
-    tap.check("exported and declared", [
+    tap.check("exported and declared" + of, [
         f"{n} is in the shared library, but in no header"
         for n in sorted(exported - want)])
-    tap.check("declared and in the test library", [
+    tap.check("declared and in the test library" + of, [
         f"{n} is declared, but not in the test library"
         for n in sorted(set(declared) - defined(test, "-g"))])
-    tap.check("prefixes of the static library", [
+    tap.check("prefixes of the static library" + of, [
         f"{n} begins with neither belay_ nor bly_"
         for n in sorted(defined(static, "-g"))
         if not re.match(r"(belay_|bly_)", n)])
+
+
+def main():
+    tap = Tap()
+    words = [None, *sys.argv[1:]]
+    for i in range(0, len(words), 4):
+        check(tap, *words[i:i + 4])
     tap.done()
 
 
