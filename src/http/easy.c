@@ -135,9 +135,16 @@ easy_ready(void *self, char *remote, char *local, int port, int local_port)
 static curl_socket_t
 easy_open_socket(void *self, curlsocktype purpose, struct curl_sockaddr *a)
 {
-    (void)self;
+    struct bly_http_easy *e = self;
+    int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+
     (void)purpose;
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    /* Other failures are those of an address; there may be better ones. */
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                      errno == ENOMEM))
+        (void)bly_http_fail(e->x, BELAY_HTTP_INTERNAL, -errno,
+            "no socket: %s", belay_strerror(-errno));
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 /* ---- options ------------------------------------------------------------- */
@@ -226,6 +233,7 @@ easy_set_callbacks(struct bly_http_easy *e)
     EASY_SET(CURLOPT_PREREQFUNCTION, easy_ready);
     EASY_SET(CURLOPT_PREREQDATA, e);
     EASY_SET(CURLOPT_OPENSOCKETFUNCTION, easy_open_socket);
+    EASY_SET(CURLOPT_OPENSOCKETDATA, e);
     return r;
 }
 

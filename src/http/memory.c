@@ -470,8 +470,11 @@ memory_sleep(belay_http *h, belay_time next)
 
     cases[0] = belay_case_event(&h->port.work);
     cases[1] = belay_case_after(next - belay_now());
-    return belay_select_at(&r, cases, room, next == BLY_NEVER ? 1 : 2,
-        h->site);
+    r = belay_select_at(NULL, cases, room, next == BLY_NEVER ? 1 : 2, h->site);
+    /* No memory for the wait: there may be soon. */
+    if (r < 0 && belay_cancelled() == 0)
+        r = belay_sleep(BELAY_MS(2));
+    return r;
 }
 
 static void

@@ -42,6 +42,8 @@
 
 enum { MULTI_EVENTS = 64, MULTI_IDLE_TURNS = 512 };
 
+static const belay_dur MULTI_NAP = BELAY_MS(2);
+
 struct multi_socket {
     struct bly_link link; /* once it is gone */
     curl_socket_t fd;
@@ -253,6 +255,9 @@ multi_sleep(struct bly_http_multi *m)
     cases[2] = belay_case_after(m->due - belay_now());
     r = belay_select_at(NULL, cases, room, m->due == BLY_NEVER ? 2 : 3,
         m->h->site);
+    /* No descriptor or memory for the wait: there may be soon. */
+    if (r < 0 && belay_cancelled() == 0)
+        r = belay_sleep(MULTI_NAP);
     return r < 0 ? r : 0;
 }
 
@@ -318,7 +323,7 @@ multi_run(belay_http *h, void *self)
         n = multi_turn(m);
         m->idle_turns = m->moved || n <= 0 ? 0 : m->idle_turns + 1;
         if (m->idle_turns > MULTI_IDLE_TURNS)
-            r = belay_sleep(BELAY_MS(1));
+            r = belay_sleep(MULTI_NAP);
         else
             r = n == MULTI_EVENTS ? belay_yield() : multi_sleep(m);
     }

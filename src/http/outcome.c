@@ -66,8 +66,6 @@ outcome_connect(struct bly_http_easy *e)
         o.code = (int)-err;
     if (err == ECONNREFUSED)
         o.kind = BELAY_HTTP_REFUSED;
-    if (err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS)
-        o.kind = BELAY_HTTP_INTERNAL;
     return o;
 }
 
