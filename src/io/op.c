@@ -39,7 +39,8 @@ op_abort(struct bly_waiter *w)
     struct bly_op *op = BLY_CONTAINER(w, struct bly_op, w);
     struct bly_io *io = w->task->worker->driver_data;
 
-    if (op->cancelled)
+    /* not linked: it has completed, and its task has not run since */
+    if (op->cancelled || !bly_linked(&op->link))
         return BLY_ABORT_PENDING;
     return io->backend->cancel(io, op);
 }

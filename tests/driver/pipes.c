@@ -161,6 +161,40 @@ a_cancel_races_with_bytes(void)
     return 0;
 }
 
+BELAY_TASK(read_and_cancel, (int, fd), (belay_scope *, s))
+{
+    char c;
+
+    if (belay_read(fd, &c, 1) != 1)
+        return BELAY_FAIL(-EBADMSG, "no byte");
+    belay_cancel(s, "test");
+    return 0;
+}
+
+/* Both reads complete together; the first one then cancels the second. */
+static int
+a_cancel_meets_a_read_that_has_completed(void)
+{
+    char buf[2] = "";
+    ssize_t got = 0;
+    int err, sent = 0;
+
+    PIPE(in, out);
+    PIPE(in2, out2);
+    BELAY_SCOPE_CATCH(s, &err) {
+        belay_spawn(s, read_and_cancel, in2, s);
+        belay_spawn(s, read_text, in, buf, sizeof buf, &got);
+        BELAY_TRY(belay_sleep(BELAY_MS(1)));
+        BELAY_TRY(belay_write_all(out2, "y", 1, NULL));
+        sent = belay_write_all(out, "x", 1, NULL);
+    }
+    HOLDS(got == 1 || got == -ECANCELED);
+    if (got < 0 && sent == 0)
+        EQUAL(belay_read(in, buf, 1), 1);
+    EQUAL(buf[0], sent == 0 ? 'x' : '\0');
+    return 0;
+}
+
 enum { MUCH = 300000 };
 
 BELAY_TASK(write_much, (int, fd), (size_t *, done))
@@ -243,6 +277,8 @@ const struct driver_case driver_pipes[] = {
     {"a_deadline_ends_a_read", a_deadline_ends_a_read},
     {"a_cancel_ends_a_read", a_cancel_ends_a_read},
     {"a_cancel_races_with_bytes", a_cancel_races_with_bytes},
+    {"a_cancel_meets_a_read_that_has_completed",
+        a_cancel_meets_a_read_that_has_completed},
     {"a_full_pipe_makes_the_writer_wait", a_full_pipe_makes_the_writer_wait},
     {"progress_is_told_on_failure", progress_is_told_on_failure},
     {"vectors_move_in_order", vectors_move_in_order},
