@@ -458,7 +458,8 @@ PROGRAM_LISTS = [
 ]
 # These are built by their own script.
 NOT_LISTED = ("bench/peers/", "tests/behave/copies/",
-              "tests/behave/http/server.c", "tests/driver/real.c")
+              "tests/behave/http/server.c", "tests/driver/real.c",
+              "tests/driver/sim.c")
 
 
 def programs(place, ext):

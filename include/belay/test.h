@@ -53,7 +53,7 @@ typedef enum belay_finding {
     BELAY_FINDS_ERROR,    /* the root task ended with a failure */
     BELAY_FINDS_DEADLOCK, /* nothing can go on */
     BELAY_FINDS_LIVELOCK, /* no end after .max_steps */
-    BELAY_FINDS_LEAK,     /* memory or threads are left */
+    BELAY_FINDS_LEAK,     /* memory, threads or descriptors are left */
     BELAY_FINDS_MISUSE,   /* belay stopped the program: a broken contract */
     BELAY_FINDS_DIVERGED, /* the program is not the one of the token, or
                            * does not take the same course twice */

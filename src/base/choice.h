@@ -27,6 +27,7 @@ enum bly_choice {
     BLY_CHOOSE_CANCEL,  /* 1: a cancel arrives at this suspension point */
     BLY_CHOOSE_INLINE,  /* 1: a child is not run on the owner's stack */
     BLY_CHOOSE_RANDOM,  /* the program's own random numbers */
+    BLY_CHOOSE_IO,      /* 1: an operation completes later than it could */
     BLY_CHOOSE_KINDS
 };
 

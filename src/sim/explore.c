@@ -3,8 +3,9 @@
  * The explorer: runs a test again and again, each time with other answers to
  * the questions that a real machine answers at random.
  *
- * What is simulated.  Only the operating system (machine.c, os_sim.c).  All of
- * libbelay above os/os.h is the code of the product, compiled with BLY_SIM=1,
+ * What is simulated.  Only the operating system: processor and clock
+ * (machine.c, os_sim.c), sockets and pipes (vnet.c, io.c).  All of libbelay
+ * above that is the code of the product, compiled with BLY_SIM=1,
  * which turns bly_choose() from a constant into a question and bly_point()
  * from nothing into a place where another thread may get in between.  There is
  * one real thread, so a run is nothing but the sequence of answers; and since
@@ -44,6 +45,8 @@
 #include "base/check.h"
 #include "core/root.h"
 #include "core/rt.h"
+#include "io/op.h"
+#include "sim/vnet.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -121,7 +124,7 @@ bly_choose_among(enum bly_choice kind, uint32_t n, const uint64_t *ids)
         bly_sim_now.alloc_failed |= choice != 0;
         return choice;
     }
-    if (kind == BLY_CHOOSE_PREEMPT)
+    if (kind == BLY_CHOOSE_PREEMPT || kind == BLY_CHOOSE_IO)
         ask.free = 1;
     return bly_sim_ask(&ask);
 }
@@ -275,7 +278,7 @@ explore_runtime(const struct bly_sim_subject *s)
         .size = sizeof(s),
         .site = &site,
         .workers = s->opts.workers,
-        .driver = &bly_driver_futex,
+        .driver = &bly_driver_io,
     };
     int rc = bly_root_run(&root);
 
@@ -297,11 +300,16 @@ static void
 explore_leaks(size_t live)
 {
     char list[400];
+    unsigned open;
 
     if (bly_sim_now.finding != BELAY_FINDS_NOTHING)
         return;
     if (bly_sim_machine_describe(list, sizeof(list)) > 0)
         bly_sim_note(BELAY_FINDS_LEAK, "threads are left:\n%s", list);
+    open = bly_vnet_leaks(list, sizeof(list));
+    if (open > 0)
+        bly_sim_note(BELAY_FINDS_LEAK, "%u descriptors are left: %s", open,
+            list);
     if (bly_alloc_live() != live)
         bly_sim_note(BELAY_FINDS_LEAK, "%lld allocations are left",
             (long long)bly_alloc_live() - (long long)live);
@@ -332,6 +340,7 @@ run_plain(struct bly_sim_subject *s, const struct bly_sim_source *source)
     size_t live = bly_alloc_live();
 
     explore_stacks();
+    bly_vnet_reset();
     now->atomic = s->opts.atomic;
     now->cancels = s->opts.cancel_everywhere;
     now->allocs = s->opts.fail_allocs;

@@ -282,6 +282,7 @@ static const char *const record_kinds[BLY_CHOOSE_KINDS] = {
     [BLY_CHOOSE_CANCEL] = "CANCEL",
     [BLY_CHOOSE_INLINE] = "INLINE",
     [BLY_CHOOSE_RANDOM] = "RANDOM",
+    [BLY_CHOOSE_IO] = "IO",
 };
 
 void

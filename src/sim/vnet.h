@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulated kernel's side of descriptors.  The essay is in vnet.c.
+ *
+ * vnet.c       the table of descriptors; ends
+ * vnet_addr.c  addresses
+ * vnet_sock.c  sockets and pipes: connecting, closing
+ * vnet_data.c  bytes
+ * vnet_op.c    an operation on an end: what it would do, doing it
+ * io.c         the backend: what flies, and when it completes
+ * sys_sim.c    os/sys.h
+ */
+#ifndef BLY_SIM_VNET_H
+#define BLY_SIM_VNET_H
+
+#include "base/list.h"
+#include "os/sys.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum {
+    BLY_VNET_FDS = 4096, /* descriptors of a run */
+    BLY_VNET_ROOM = 4096 /* bytes that wait at an end, unless set */
+};
+
+struct bly_op;
+
+struct bly_vnet_addr {
+    socklen_t len; /* 0: none */
+    struct sockaddr_storage sa;
+};
+
+enum bly_vnet_kind { BLY_VNET_STREAM, BLY_VNET_PIPE };
+enum bly_vnet_state {
+    BLY_VNET_NEW,
+    BLY_VNET_LISTENS,
+    BLY_VNET_CONNECTED /* has had a peer */
+};
+
+/* A socket, or an end of a pipe. */
+struct bly_vnet_end {
+    struct bly_link link;   /* in bly_vnet.ends */
+    struct bly_link queued; /* with a listener, not yet accepted */
+    uint32_t refs;          /* descriptors */
+    uint8_t kind, state;
+    int domain;          /* AF_UNIX for pipes: they close like these */
+    bool reads, writes;  /* what this end can do at all */
+    bool no_more_reads;  /* shut down */
+    bool no_more_writes; /* likewise, or told that nobody reads */
+    bool eof;            /* the peer has said that no more comes */
+    bool dead;           /* reset */
+    bool bound;          /* by a call, not by a connection */
+    bool reuse_port, v6only;
+    int error;                 /* of the reset, to be told once */
+    struct bly_vnet_end *peer; /* NULL: none, or it is closed */
+    struct bly_vnet_addr local, remote;
+    char *bytes; /* that have come and wait to be read: used of room */
+    size_t room, used;
+    uint32_t backlog;
+    struct bly_list queue; /* of a listener: ends not yet accepted */
+    uint32_t nqueue;
+};
+
+/* All of the simulated kernel; cleared before each run. */
+struct bly_vnet {
+    struct bly_list ends;
+    struct bly_vnet_end *fds[BLY_VNET_FDS];
+    uint32_t fds_used; /* slots from here on were never used */
+    uint16_t port;     /* the latest that was given out */
+};
+extern struct bly_vnet bly_vnet;
+
+/* ---- vnet.c ------------------------------------------------------------- */
+
+void bly_vnet_reset(void);
+/* How many descriptors are open, and a text that names some. */
+unsigned bly_vnet_leaks(char *buf, size_t size);
+
+struct bly_vnet_end *bly_vnet_end_new(int domain, enum bly_vnet_kind kind);
+/* The lowest free number, which holds e; -EMFILE. */
+int bly_vnet_fd_new(struct bly_vnet_end *e);
+/* NULL: no such descriptor. */
+struct bly_vnet_end *bly_vnet_end_of(int fd);
+/* Takes the number back; the last one closes the end. */
+void bly_vnet_fd_close(int fd);
+/* Out of everything; its peer does not know it any more. */
+void bly_vnet_end_free(struct bly_vnet_end *e);
+
+/* ---- vnet_addr.c -------------------------------------------------------- */
+
+/* From a program: 0, -EINVAL, -EAFNOSUPPORT. */
+int bly_vnet_addr_set(struct bly_vnet_addr *a, int domain,
+    const struct sockaddr *sa, socklen_t len) BLY_MUST_CHECK;
+/* To a program, cut off at *len, which becomes the whole length. */
+void bly_vnet_addr_get(const struct bly_vnet_addr *a, struct sockaddr *sa,
+    socklen_t *len);
+/* Whether what is sent `to' there comes to who is bound to this. */
+bool bly_vnet_addr_covers(const struct bly_vnet_addr *bound,
+    const struct bly_vnet_addr *to);
+void bly_vnet_addr_text(const struct bly_vnet_addr *a, char *buf, size_t size);
+/* The address itself instead of "any". */
+void bly_vnet_addr_here(struct bly_vnet_addr *a);
+/* The same as seen by a socket of this domain. */
+void bly_vnet_addr_map(struct bly_vnet_addr *a, int domain);
+/* Lacks a number that it is to be bound to. */
+bool bly_vnet_addr_portless(const struct bly_vnet_addr *a);
+void bly_vnet_addr_set_port(struct bly_vnet_addr *a, uint16_t port);
+/* A local address of this domain with no number. */
+void bly_vnet_addr_any(struct bly_vnet_addr *a, int domain);
+
+/* ---- vnet_sock.c -------------------------------------------------------- */
+
+void bly_vnet_join(struct bly_vnet_end *a, struct bly_vnet_end *b);
+int bly_vnet_bind(struct bly_vnet_end *e, const struct bly_vnet_addr *a)
+    BLY_MUST_CHECK;
+int bly_vnet_listen(struct bly_vnet_end *e, int backlog) BLY_MUST_CHECK;
+/* 0, an error, or -EAGAIN: no answer yet.  dry: only what it would be. */
+int bly_vnet_connect(struct bly_vnet_end *e, const struct bly_vnet_addr *to,
+    bool dry) BLY_MUST_CHECK;
+/* A descriptor, an error, or -EAGAIN: nobody has come. */
+int bly_vnet_accept(struct bly_vnet_end *listener, struct bly_vnet_addr *from,
+    bool dry) BLY_MUST_CHECK;
+int bly_vnet_shut(struct bly_vnet_end *e, int how);
+/* The last descriptor is gone. */
+void bly_vnet_close(struct bly_vnet_end *e);
+/* e learns that the connection is reset. */
+void bly_vnet_is_reset(struct bly_vnet_end *e);
+
+/* ---- vnet_data.c -------------------------------------------------------- */
+
+/* Bytes that a call wants to move, whatever it is called. */
+struct bly_vnet_move {
+    const struct iovec *iov;
+    size_t len; /* at most the sum of all */
+    uint32_t flags;
+};
+
+/* Each: a count, an error, or -EAGAIN.  dry: only what it would be. */
+int bly_vnet_recv(struct bly_vnet_end *e, const struct bly_vnet_move *m,
+    bool dry) BLY_MUST_CHECK;
+int bly_vnet_put(struct bly_vnet_end *e, const struct bly_vnet_move *m,
+    bool dry) BLY_MUST_CHECK;
+/* What is ready, of poll's events. */
+int bly_vnet_poll(const struct bly_vnet_end *e, int events);
+
+/* ---- vnet_op.c ---------------------------------------------------------- */
+
+/* What op would give now; -EAGAIN: nothing yet. */
+int bly_vnet_look(struct bly_op *op) BLY_MUST_CHECK;
+/* Does it. */
+int bly_vnet_do(struct bly_op *op) BLY_MUST_CHECK;
+
+/* ---- io.c --------------------------------------------------------------- */
+
+/* Something has changed: what flies may be able to complete. */
+void bly_vnet_changed(void);
+void bly_vnet_io_reset(void);
+/* Nobody may be using fd. */
+void bly_vnet_io_closing(int fd);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes of the simulated kernel: how they come, wait and are taken. */
+#include "sim/vnet.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+/* The error of a reset, which is told once. */
+static int
+data_error(struct bly_vnet_end *e, bool dry)
+{
+    int r = -e->error;
+
+    if (!dry)
+        e->error = 0;
+    return r;
+}
+
+/* ---- receiving ---------------------------------------------------------- */
+
+static void
+data_take(struct bly_vnet_end *e, const struct iovec *iov, size_t n, bool peek)
+{
+    size_t done = 0;
+
+    for (; done < n; iov++) {
+        size_t k = n - done < iov->iov_len ? n - done : iov->iov_len;
+
+        if (k > 0)
+            memcpy(iov->iov_base, e->bytes + done, k);
+        done += k;
+    }
+    if (peek || n == 0)
+        return;
+    e->used -= n;
+    memmove(e->bytes, e->bytes + n, e->used);
+}
+
+int
+bly_vnet_recv(struct bly_vnet_end *e, const struct bly_vnet_move *m, bool dry)
+{
+    size_t n = m->len < e->used ? m->len : e->used;
+
+    if (!e->reads)
+        return -EBADF;
+    if (e->state != BLY_VNET_CONNECTED)
+        return e->domain == AF_UNIX ? -EINVAL : -ENOTCONN;
+    if (n > 0) {
+        if (!dry)
+            data_take(e, m->iov, n, (m->flags & MSG_PEEK) != 0);
+        return (int)n;
+    }
+    if (e->error != 0 && !e->eof)
+        return data_error(e, dry);
+    if (e->eof || e->no_more_reads || e->dead || m->len == 0)
+        return 0;
+    return -EAGAIN;
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+static void
+data_give(struct bly_vnet_end *to, const struct iovec *iov, size_t n)
+{
+    for (; n > 0; iov++) {
+        size_t k = n < iov->iov_len ? n : iov->iov_len;
+
+        if (k > 0)
+            memcpy(to->bytes + to->used, iov->iov_base, k);
+        to->used += k;
+        n -= k;
+    }
+}
+
+/* How many of n go into the room of `to'; 0: wait. */
+static size_t
+data_fits(const struct bly_vnet_end *to, size_t n)
+{
+    size_t left = to->room > to->used ? to->room - to->used : 0;
+
+    if (to->kind == BLY_VNET_PIPE && n <= to->room && n > left)
+        return 0; /* not split */
+    return n < left ? n : left;
+}
+
+int
+bly_vnet_put(struct bly_vnet_end *e, const struct bly_vnet_move *m, bool dry)
+{
+    struct bly_vnet_end *to = e->peer;
+    size_t n;
+
+    if (!e->writes)
+        return -EBADF;
+    if (e->error != 0)
+        return data_error(e, dry);
+    if (e->state != BLY_VNET_CONNECTED)
+        return e->domain == AF_UNIX ? -ENOTCONN : -EPIPE;
+    if (e->no_more_writes)
+        return -EPIPE;
+    if (m->len == 0)
+        return 0;
+    if (to == NULL) { /* it answers that nobody is there */
+        if (!dry)
+            bly_vnet_is_reset(e);
+        return (int)m->len;
+    }
+    n = data_fits(to, m->len);
+    if (n == 0)
+        return -EAGAIN;
+    if (dry)
+        return (int)n;
+    if (to->bytes == NULL)
+        to->bytes = bly_alloc_quiet(to->room);
+    if (to->bytes == NULL)
+        return -ENOMEM;
+    data_give(to, m->iov, n);
+    return (int)n;
+}
+
+/* ---- readiness ---------------------------------------------------------- */
+
+static int
+data_poll_reads(const struct bly_vnet_end *e)
+{
+    bool pipe = e->kind == BLY_VNET_PIPE;
+    int got = 0;
+
+    if (e->used > 0 || ((e->eof || e->dead || e->no_more_reads) && !pipe))
+        got |= POLLIN | POLLRDNORM;
+    if ((e->eof || e->dead) && !pipe)
+        got |= POLLRDHUP;
+    if (e->eof && pipe)
+        got |= POLLHUP;
+    return got;
+}
+
+static int
+data_poll_writes(const struct bly_vnet_end *e)
+{
+    bool full = e->peer != NULL && data_fits(e->peer, 1) == 0;
+    int got = full && !e->no_more_writes ? 0 : POLLOUT | POLLWRNORM;
+
+    if (e->kind == BLY_VNET_PIPE && e->peer == NULL)
+        got |= POLLERR;
+    return got;
+}
+
+int
+bly_vnet_poll(const struct bly_vnet_end *e, int events)
+{
+    int got = 0;
+
+    if (e->state == BLY_VNET_LISTENS) {
+        if (e->nqueue > 0)
+            got |= POLLIN | POLLRDNORM;
+    } else if (e->state == BLY_VNET_NEW) {
+        got |= POLLOUT | POLLWRNORM | POLLHUP;
+    } else {
+        if (e->reads)
+            got |= data_poll_reads(e);
+        if (e->writes)
+            got |= data_poll_writes(e);
+        if (e->dead || (e->reads && e->writes && e->no_more_writes &&
+                           (e->eof || e->no_more_reads)))
+            got |= POLLHUP;
+    }
+    if (e->error != 0)
+        got |= POLLERR;
+    return got & (events | POLLERR | POLLHUP);
+}

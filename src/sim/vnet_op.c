@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations of a backend on ends of the simulated kernel. */
+#include "sim/vnet.h"
+
+#include "base/alloc.h"
+#include "io/op.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+
+static size_t
+op_sum(const struct iovec *iov, size_t count)
+{
+    size_t sum = 0;
+
+    for (; count > 0; count--, iov++)
+        sum += iov->iov_len;
+    return sum;
+}
+
+/* What a message moves; its names and control data do not matter here. */
+static struct bly_vnet_move
+op_message(const struct bly_op *op)
+{
+    struct msghdr *msg = op->buf;
+
+    return (struct bly_vnet_move){.iov = msg->msg_iov,
+        .len = op_sum(msg->msg_iov, msg->msg_iovlen), .flags = op->flags};
+}
+
+static int
+op_move(struct bly_op *op, struct bly_vnet_end *e, bool dry)
+{
+    struct iovec one = {op->buf, op->len};
+    struct bly_vnet_move m = {&one, op->len, op->flags};
+    bool plain = op->kind == BLY_OP_READ || op->kind == BLY_OP_WRITE ||
+        op->kind == BLY_OP_READV || op->kind == BLY_OP_WRITEV;
+
+    if (plain && op->off >= 0)
+        return -ESPIPE;
+    if (op->kind == BLY_OP_SENDMSG &&
+        ((struct msghdr *)op->buf)->msg_controllen > 0)
+        return -EOPNOTSUPP;
+    if (!plain && e->kind == BLY_VNET_PIPE)
+        return -ENOTSOCK;
+    if (plain)
+        m.flags = 0;
+    if (op->kind == BLY_OP_READV || op->kind == BLY_OP_WRITEV) {
+        m.iov = op->buf;
+        m.len = op_sum(m.iov, op->len);
+    } else if (op->kind == BLY_OP_RECVMSG || op->kind == BLY_OP_SENDMSG) {
+        m = op_message(op);
+    }
+    if (m.len > INT_MAX)
+        m.len = INT_MAX;
+    switch (op->kind) {
+    case BLY_OP_READ:
+    case BLY_OP_READV:
+    case BLY_OP_RECV:
+        return bly_vnet_recv(e, &m, dry);
+    case BLY_OP_RECVMSG:
+        if (!dry) {
+            struct msghdr *msg = op->buf;
+
+            msg->msg_namelen = 0;
+            msg->msg_controllen = 0;
+            msg->msg_flags = 0;
+        }
+        return bly_vnet_recv(e, &m, dry);
+    default:
+        return bly_vnet_put(e, &m, dry);
+    }
+}
+
+static int
+op_accept(struct bly_op *op, struct bly_vnet_end *listener, bool dry)
+{
+    struct bly_vnet_addr from;
+    int fd = bly_vnet_accept(listener, &from, dry);
+
+    if (fd >= 0 && !dry)
+        bly_vnet_addr_get(&from, op->buf, op->addrlen);
+    return fd;
+}
+
+static int
+op_connect(struct bly_op *op, struct bly_vnet_end *e, bool dry)
+{
+    struct bly_vnet_addr to;
+    int r = bly_vnet_addr_set(&to, e->domain, op->buf, (socklen_t)op->len);
+
+    return r < 0 ? r : bly_vnet_connect(e, &to, dry);
+}
+
+static int
+op_on_end(struct bly_op *op, bool dry)
+{
+    struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
+    int r;
+
+    if (e == NULL)
+        return -EBADF;
+    switch (op->kind) {
+    case BLY_OP_ACCEPT:
+        return op_accept(op, e, dry);
+    case BLY_OP_CONNECT:
+        return op_connect(op, e, dry);
+    case BLY_OP_POLL:
+        r = bly_vnet_poll(e, (int)op->flags);
+        return r == 0 ? -EAGAIN : r;
+    case BLY_OP_FSYNC:
+    case BLY_OP_SPLICE:
+        return -EINVAL;
+    default:
+        return op_move(op, e, dry);
+    }
+}
+
+int
+bly_vnet_look(struct bly_op *op)
+{
+    return op_on_end(op, true);
+}
+
+int
+bly_vnet_do(struct bly_op *op)
+{
+    return op_on_end(op, false);
+}
