@@ -18,6 +18,7 @@
 #include <belay/run.h>
 #include <belay/select.h>
 #include <belay/slice.h>
+#include <belay/stream.h>
 #include <belay/sync.h>
 #include <belay/task.h>
 #include <belay/timer.h>

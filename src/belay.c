@@ -92,6 +92,10 @@
 #include "io/op.c"
 #include "io/op_call.c"
 #include "io/uring.c"
+#include "io/reader.c"
+#include "io/relay.c"
+#include "io/stream.c"
+#include "io/stream_fd.c"
 
 #include "policy/attempt.c"
 #include "policy/budget.c"
