@@ -91,5 +91,5 @@ belay_case
 belay_case_fd(int fd, int events)
 {
     return (belay_case){.belay_ops = fd >= 0 ? &fd_case : NULL,
-        .belay_number = (int64_t)fd << 16 | (events & 0xffff)};
+        .belay_number = (int64_t)fd * 0x10000 + (events & 0xffff)};
 }

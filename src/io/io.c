@@ -7,7 +7,8 @@
  * pays nothing.  The first operation makes the instance, on the worker's own
  * thread, as io_uring wants it; from then on the worker sleeps in that.  A
  * waker tells the two apart by driver_data, which was written before the
- * worker said that it sleeps.
+ * worker said that it sleeps.  A waker may come late, when the worker has long
+ * gone on and makes its instance: then nobody needs the wake.
  *
  * From then on the thread blocks SIGPIPE, until the runtime ends.
  *
@@ -106,7 +107,7 @@ io_make(struct bly_worker *w)
             b->name, belay_strerror(r));
     io->backend = b;
     io->unblock = bly_sigpipe_block();
-    w->driver_data = io;
+    bly_store_release(&w->driver_data, io); /* pairs with io_driver_wake */
     return 0;
 }
 
@@ -178,7 +179,8 @@ io_driver_park(struct bly_worker *w, int64_t deadline)
 static void
 io_driver_wake(struct bly_worker *w)
 {
-    struct bly_io *io = w->driver_data;
+    /* pairs with io_make */
+    struct bly_io *io = bly_load_acquire(&w->driver_data);
 
     if (io != NULL)
         io->backend->wake(io, w);
