@@ -197,15 +197,20 @@ op_try_move(struct bly_op *op, bool *lane)
     return r == -EAGAIN ? r : op_try_ready(op);
 }
 
-/* In blocking mode, accept might wait although one was there just now. */
+/* In blocking mode, accept might wait although one was there just now.  What
+ * does not listen is never ready. */
 static int
 op_try_accept(struct bly_op *op)
 {
     struct pollfd p = {.fd = op->fd, .events = POLLIN};
+    int listens = 0;
+    socklen_t size = sizeof listens;
 
-    if (poll(&p, 1, 0) == 0)
-        return -EAGAIN;
-    return bly_op_call(op);
+    if (poll(&p, 1, 0) != 0)
+        return bly_op_call(op);
+    if (getsockopt(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
+        return -errno;
+    return listens ? -EAGAIN : -EINVAL;
 }
 
 static int

@@ -132,6 +132,8 @@ bly_sys_bind(int fd, const struct sockaddr *sa, socklen_t len)
 
     if (e == NULL)
         return -EBADF;
+    if (e->kind == BLY_VNET_PIPE)
+        return -ENOTSOCK;
     r = bly_vnet_addr_set(&a, e->domain, sa, len);
     return r < 0 ? r : bly_vnet_bind(e, &a);
 }

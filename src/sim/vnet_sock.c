@@ -62,8 +62,6 @@ bly_vnet_bind(struct bly_vnet_end *e, const struct bly_vnet_addr *a)
     struct bly_vnet_addr own = *a;
     int r = 0;
 
-    if (e->kind == BLY_VNET_PIPE)
-        return -ENOTSOCK;
     if (e->local.len > 0)
         return -EINVAL;
     if (bly_vnet_addr_portless(&own))
@@ -264,7 +262,7 @@ bly_vnet_shut(struct bly_vnet_end *e, int how)
         }
         return 0;
     }
-    if (e->state != BLY_VNET_CONNECTED)
+    if (e->state != BLY_VNET_CONNECTED && e->domain != AF_UNIX)
         return -ENOTCONN;
     e->no_more_reads |= reads;
     e->no_more_writes |= writes;

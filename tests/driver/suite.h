@@ -17,11 +17,13 @@ struct driver_case {
 /* Ended by an entry without a name. */
 extern const struct driver_case driver_pipes[];
 extern const struct driver_case driver_ready[];
+extern const struct driver_case driver_sockets[];
 extern const struct driver_case driver_streams[];
 
 static const struct driver_case *const driver_suites[] = {
     driver_pipes,
     driver_ready,
+    driver_sockets,
     driver_streams,
 };
 enum { DRIVER_SUITES = sizeof driver_suites / sizeof *driver_suites };
