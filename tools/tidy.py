@@ -66,7 +66,7 @@ SCRIPTS = ("tools/ci", "tools/setup", ".ci/run", "Makefile", ".clang-format",
 CALL = r"(?<![\w.>])(?:%s)\s*\("
 BANNED = [
     (CALL % "strcpy|strcat|sprintf|vsprintf|gets|strtok|rand|srand|alloca|atoi",
-     ("src/", "include/", "tests/", "examples/", "bench/"), (),
+     ("src/", "include/", "tests/", "examples/", "bench/", "demo/"), (),
      "unbounded, global or unchecked"),
     (CALL % "sleep|usleep|nanosleep|clock_nanosleep",
      ("src/", "tests/"), ("src/os/",),
@@ -129,7 +129,8 @@ def floors():
             if form == '"':
                 problems.append(f"{path}:{line}: a public header includes "
                                 "public headers in <> only")
-    for path in c.under("examples/", "tests/behave/", "tests/install/"):
+    for path in c.under("examples/", "demo/", "tests/behave/",
+                        "tests/install/"):
         for line, form, name in c.includes(path):
             if form == '"' and name.split("/")[0] in FLOORS:
                 problems.append(f"{path}:{line}: public headers only")
@@ -161,7 +162,7 @@ def cycles():
 def include_order():
     """Own header, <belay...>, "...", then the system's."""
     problems = []
-    for path in c.under("src/", "tests/", "bench/", "examples/"):
+    for path in c.under("src/", "tests/", "bench/", "examples/", "demo/"):
         if path == "src/belay.c":
             continue
         own = None
@@ -212,7 +213,8 @@ def headers_alone():
 
 def guards():
     problems = []
-    for path in c.under("src/", "include/", "tests/", "bench/", ext=(".h",)):
+    for path in c.under("src/", "include/", "tests/", "bench/", "demo/",
+                        ext=(".h",)):
         if path in UNGUARDED_HEADERS:
             continue
         words = re.sub(r"\W", "_", path.split("/", 1)[1]).upper()
@@ -246,7 +248,7 @@ def umbrella():
 def budgets():
     problems = []
     for path in c.under("src/", "include/", "tests/", "bench/", "examples/",
-                        "cli/"):
+                        "demo/", "cli/"):
         lines = c.text(path).count("\n")
         if lines > FILE_LINES and path not in LONG_FILES:
             problems.append(f"{path}: {lines} lines, at most {FILE_LINES}")
@@ -312,7 +314,7 @@ def licence():
 def definitions():
     """Return type on its own line, brace on its own line, names."""
     problems = []
-    for path in c.under("src/", "tests/", "bench/", "examples/"):
+    for path in c.under("src/", "tests/", "bench/", "examples/", "demo/"):
         if path.startswith("tests/check/wrong/"):
             continue
         lines = c.code(path).split("\n")
