@@ -95,7 +95,7 @@ typedef struct belay_http_limits {
     belay_dur dns;        /* 10 s */
     belay_dur connect;    /* 10 s */
     belay_dur tls;        /* 10 s */
-    belay_dur first_byte; /* from the request's end to an answer; 60 s */
+    belay_dur first_byte; /* from its end to the first line that comes; 60 s */
     belay_dur idle;       /* nothing moves while sending or receiving; 30 s */
     belay_dur total;      /* from the first slot to the last byte, redirects
                            * and retries included; 300 s; streams: no limit */

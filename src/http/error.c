@@ -50,21 +50,35 @@ belay_http_phase_name(belay_http_phase phase)
                                                         : "unknown";
 }
 
+/* Whether it says more when one knows where it happened. */
+static bool
+error_has_phase(belay_http_kind kind)
+{
+    return kind == BELAY_HTTP_TIMEOUT || kind == BELAY_HTTP_RESET ||
+        kind == BELAY_HTTP_CANCELLED || kind == BELAY_HTTP_CLOSED;
+}
+
 int
 bly_http_error_set(belay_http_error *e, belay_http_kind kind, int code,
     belay_http_phase phase, const char *what, const char *why)
 {
-    const char *name = belay_http_kind_name(kind);
+    char where[32] = "";
 
     e->code = code;
     e->kind = kind;
     e->phase = phase;
-    if (kind == BELAY_HTTP_TIMEOUT)
-        (void)snprintf(e->text, sizeof e->text, "%.120s: timeout (%s)%s%s",
-            what, belay_http_phase_name(phase), why[0] != '\0' ? ": " : "",
-            why);
-    else
-        (void)snprintf(e->text, sizeof e->text, "%.120s: %s%s%s", what, name,
-            why[0] != '\0' ? ": " : "", why);
+    if (error_has_phase(kind))
+        (void)snprintf(where, sizeof where, " (%s)",
+            belay_http_phase_name(phase));
+    (void)snprintf(e->text, sizeof e->text, "%.120s: %s%s%s%s", what,
+        belay_http_kind_name(kind), where, why[0] != '\0' ? ": " : "", why);
     return code;
+}
+
+void
+bly_http_error_limit(char *buf, size_t size, const belay_http_limits *l,
+    belay_http_phase phase)
+{
+    (void)snprintf(buf, size, "limit %g s",
+        (double)bly_http_limit_of(l, phase) / 1e9);
 }

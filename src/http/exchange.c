@@ -210,34 +210,17 @@ exchange_reached(const struct bly_http_exchange *x, enum bly_http_until until)
     return true;
 }
 
-static belay_dur
-exchange_limit(const belay_http_limits *l, belay_http_phase phase)
-{
-    switch (phase) {
-    case BELAY_HTTP_IN_CONNECT:
-        return l->connect;
-    case BELAY_HTTP_IN_TLS:
-        return l->tls;
-    case BELAY_HTTP_IN_SEND:
-    case BELAY_HTTP_IN_BODY:
-        return l->idle;
-    case BELAY_HTTP_IN_FIRST_BYTE:
-        return l->first_byte;
-    default:
-        return -1;
-    }
-}
-
 /* Under the lock: when the wait has lasted too long, 0: never. */
 static belay_time
 exchange_due(const struct bly_http_exchange *x, const belay_http_limits *l,
     belay_time total_at, belay_http_phase *phase)
 {
-    belay_dur limit = exchange_limit(l, x->phase);
+    belay_dur limit = bly_http_limit_of(l, x->phase);
     belay_time from = x->entered[x->phase], at;
 
     *phase = BELAY_HTTP_IN_TOTAL;
-    if (limit < 0)
+    /* Not begun yet: the driver will look into its port soon. */
+    if (limit < 0 || from == 0)
         return total_at;
     if ((x->phase == BELAY_HTTP_IN_SEND || x->phase == BELAY_HTTP_IN_BODY) &&
         x->moved > from)

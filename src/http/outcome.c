@@ -106,7 +106,9 @@ bly_http_outcome(struct bly_http_easy *e, CURLcode code)
     (void)curl_easy_getinfo(e->curl, CURLINFO_HTTP_CONNECTCODE, &proxy);
     if (proxy != 0 && proxy / 100 != 2 && o.kind == BELAY_HTTP_RESET)
         o = (struct outcome){code, BELAY_HTTP_PROXY, -ECONNABORTED};
-    if (x->tls && x->phase == BELAY_HTTP_IN_CONNECT &&
+    if (o.kind == BELAY_HTTP_DNS)
+        bly_http_enter_phase(x, BELAY_HTTP_IN_DNS);
+    else if (x->tls && x->phase == BELAY_HTTP_IN_CONNECT &&
         code != CURLE_COULDNT_CONNECT)
         bly_http_enter_phase(x, BELAY_HTTP_IN_TLS);
     if (o.kind == BELAY_HTTP_TOO_LARGE)

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "http/error.h"
 #include "http/head.h"
 #include "http/retry.h"
 
@@ -35,7 +36,10 @@ request_cut(struct bly_http_call *c, int code, belay_http_phase phase)
 static int
 request_timeout(struct bly_http_call *c, belay_http_phase phase)
 {
-    return bly_http_call_fail(c, BELAY_HTTP_TIMEOUT, -ETIMEDOUT, phase, "");
+    char why[32];
+
+    bly_http_error_limit(why, sizeof why, &c->limits, phase);
+    return bly_http_call_fail(c, BELAY_HTTP_TIMEOUT, -ETIMEDOUT, phase, why);
 }
 
 /* ---- slots and addresses ------------------------------------------------- */

@@ -162,8 +162,12 @@ response_next(belay_response *rsp, const belay_site *site)
     int r = bly_http_wait(x, BLY_HTTP_HAS_BYTES, &rsp->limits, rsp->total_at,
         &phase, site);
 
-    if (r == -ETIMEDOUT)
-        return response_fail(rsp, BELAY_HTTP_TIMEOUT, r, phase, "");
+    if (r == -ETIMEDOUT) {
+        char why[32];
+
+        bly_http_error_limit(why, sizeof why, &rsp->limits, phase);
+        return response_fail(rsp, BELAY_HTTP_TIMEOUT, r, phase, why);
+    }
     if (r < 0) /* a cut, after which one may go on */
         return r;
     bly_free(rsp->body);

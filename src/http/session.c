@@ -45,6 +45,31 @@ bly_http_limits_over(const belay_http_limits *own,
     };
 }
 
+belay_dur
+bly_http_limit_of(const belay_http_limits *l, belay_http_phase phase)
+{
+    switch (phase) {
+    case BELAY_HTTP_IN_QUEUE:
+        return l->queue;
+    case BELAY_HTTP_IN_DNS:
+        return l->dns;
+    case BELAY_HTTP_IN_CONNECT:
+        return l->connect;
+    case BELAY_HTTP_IN_TLS:
+        return l->tls;
+    case BELAY_HTTP_IN_SEND:
+    case BELAY_HTTP_IN_BODY:
+        return l->idle;
+    case BELAY_HTTP_IN_FIRST_BYTE:
+        return l->first_byte;
+    case BELAY_HTTP_IN_RETRY:
+        return -1;
+    case BELAY_HTTP_IN_TOTAL:
+        return l->total;
+    }
+    return -1;
+}
+
 /* In a shared library of its own the checks are too, and know no tasks. */
 static void
 session_describe(char *buf, size_t size)

@@ -57,5 +57,8 @@ void bly_http_count(belay_http *h, uint64_t *what);
 /* The limits that hold: what is 0 in own is taken from base. */
 belay_http_limits bly_http_limits_over(const belay_http_limits *own,
     const belay_http_limits *base);
+/* How long that phase may last; negative: for ever. */
+belay_dur bly_http_limit_of(const belay_http_limits *l,
+    belay_http_phase phase);
 
 #endif
