@@ -76,6 +76,8 @@ typedef struct belay_test_opts {
                              * task may sleep, one in each run */
     bool fail_allocs;       /* also: let each allocation fail, one in each
                              * run */
+    bool fail_io;           /* also: let each call for I/O fail, and interrupt
+                             * each, one in each run */
     uint64_t seed;          /* 0 = 1, or BELAY_SEED */
     unsigned max_runs;      /* bound of EXHAUSTIVE; 0 = 200,000 */
     unsigned max_steps;     /* of one run; 0 = 100,000 */
@@ -92,6 +94,7 @@ typedef struct belay_test_result {
     unsigned long distinct; /* runs that took a course of their own */
     unsigned long cancels;  /* points at which a run was cancelled */
     unsigned long allocs;   /* allocations that failed in some run */
+    unsigned long faults;   /* calls for I/O that failed in some run */
     unsigned deviations;    /* choices of that run which are not the default */
     char token[256];
     char message[1024];     /* what was found, for people */
@@ -100,9 +103,9 @@ typedef struct belay_test_result {
 /*
  * Explores fn(arg).  Each run has a fresh runtime with fn as its root task, so
  * fn sets up all of its state itself.  A negative result of fn fails the run,
- * but for -ECANCELED in a run that was cancelled and -ENOMEM in one whose
- * allocation failed.  opts and out may be NULL.  Returns 0 if the test passed.
- * Not to be called inside a run.
+ * but for -ECANCELED in a run that was cancelled, -ENOMEM in one whose
+ * allocation failed, and any in one whose I/O failed.  opts and out may be
+ * NULL.  Returns 0 if the test passed.  Not to be called inside a run.
  */
 BELAY_API int belay_test_run(belay_fn *fn, void *arg,
     const belay_test_opts *opts, belay_test_result *out);
@@ -113,8 +116,8 @@ BELAY_API belay_dur belay_test_elapsed(void);
 /* A number below n that differs between runs and is part of the token. */
 BELAY_API uint32_t belay_test_choose(uint32_t n);
 
-/* True once the explorer has cancelled this run or failed an allocation of it:
- * from then on, calls may fail that otherwise must not. */
+/* True once the explorer has cancelled this run or failed an allocation or a
+ * call for I/O of it: from then on, calls may fail that otherwise must not. */
 BELAY_API bool belay_test_disturbed(void);
 
 /* Ends the run as failed: what the message says about site. */

@@ -28,6 +28,8 @@ enum bly_choice {
     BLY_CHOOSE_INLINE,  /* 1: a child is not run on the owner's stack */
     BLY_CHOOSE_RANDOM,  /* the program's own random numbers */
     BLY_CHOOSE_IO,      /* 1: an operation completes later than it could */
+    BLY_CHOOSE_SHORT,   /* 1: it moves one byte only, 2: all but one */
+    BLY_CHOOSE_FAULT,   /* 1: this call for I/O fails, 2: is interrupted */
     BLY_CHOOSE_KINDS
 };
 

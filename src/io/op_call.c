@@ -117,7 +117,10 @@ bly_op_call(struct bly_op *op)
     case BLY_OP_CONNECT:
         return op_connect(op);
     case BLY_OP_POLL:
-        return poll(&p, 1, 0) < 0 ? -errno : p.revents;
+        while (poll(&p, 1, 0) < 0)
+            if (errno != EINTR)
+                return -errno;
+        return p.revents;
     case BLY_OP_FSYNC:
         return op_result(op->flags ? fdatasync(op->fd) : fsync(op->fd));
     case BLY_OP_SPLICE:

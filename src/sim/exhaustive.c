@@ -6,7 +6,8 @@
  * up to the last choice that has an answer left, gives that answer and then
  * the default.  Some answers cost something, and a run may spend only so much:
  * a preemption (CHESS: Musuvathi and Qadeer, "Iterative Context Bounding",
- * PLDI 2007), a cancel, a failed allocation, one of each of the last two.
+ * PLDI 2007), a cancel, a failed allocation, a failed call for I/O, one of each
+ * of the last three.
  *
  * The bound on preemptions rises from 0, so that what is found first needs the
  * fewest; a bound's runs then include those of the smaller one again.  It does
@@ -18,12 +19,8 @@
 
 #include <string.h>
 
-enum exhaust_cost {
-    EXHAUST_PREEMPTION,
-    EXHAUST_CANCEL,
-    EXHAUST_ALLOC,
-    EXHAUST_COSTS
-};
+/* What an answer costs: a harm, or a preemption. */
+enum { EXHAUST_PREEMPTION = BLY_SIM_HARMS, EXHAUST_COSTS };
 
 struct exhaust_choice {
     uint32_t n, choice;
@@ -40,16 +37,6 @@ static struct {
     bool more;             /* the bound on preemptions has refused an answer */
     bool full;             /* no memory for the path */
 } exhaust;
-
-static enum exhaust_cost
-exhaust_cost_of(const struct bly_sim_ask *ask)
-{
-    if (ask->kind == BLY_CHOOSE_CANCEL)
-        return EXHAUST_CANCEL;
-    if (ask->kind == BLY_CHOOSE_ALLOC)
-        return EXHAUST_ALLOC;
-    return EXHAUST_PREEMPTION;
-}
 
 static bool
 exhaust_grow(void)
@@ -94,7 +81,7 @@ exhaust_pick(const struct bly_sim_ask *ask)
     c->n = ask->n;
     c->choice = 0;
     c->free = ask->free;
-    c->cost = (uint8_t)exhaust_cost_of(ask);
+    c->cost = (uint8_t)bly_sim_harm_of(ask->kind);
     exhaust.length = exhaust.at;
     return 0;
 }
@@ -133,9 +120,11 @@ static bool
 exhaust_bound(struct bly_sim_subject *s, unsigned preemptions,
     unsigned long *left)
 {
+    unsigned i;
+
+    for (i = 0; i < BLY_SIM_HARMS; i++)
+        exhaust.bound[i] = 1;
     exhaust.bound[EXHAUST_PREEMPTION] = preemptions;
-    exhaust.bound[EXHAUST_CANCEL] = 1;
-    exhaust.bound[EXHAUST_ALLOC] = 1;
     exhaust.forced = exhaust.length = 0;
     exhaust.full = exhaust.more = false;
     do {

@@ -26,10 +26,10 @@
  * interleaved, and memory is sequentially consistent.
  *
  * Disturbances.  A cancel at each point where a task may sleep, a failure of
- * each allocation: first one after the other along the default run, until a
- * run does not reach the next point any more, then at random in the runs by
- * chance; the walk over all runs takes each of them as an answer, once in a
- * run.  The questions are only asked if the test wants them.
+ * each allocation, of each call for I/O: first one after the other along the
+ * default run, until a run does not reach the next point any more, then at
+ * random in the runs by chance; the walk over all runs takes each of them as an
+ * answer, once in a run.  The questions are only asked if the test wants them.
  *
  * What a run can show.  A BELAY_CHECK that does not hold and a misuse end the
  * run where it stands: control goes straight back to the explorer, and the
@@ -97,34 +97,49 @@ bly_sim_ask(const struct bly_sim_ask *ask)
     return choice;
 }
 
+enum bly_sim_harm
+bly_sim_harm_of(enum bly_choice kind)
+{
+    switch (kind) {
+    case BLY_CHOOSE_CANCEL:
+        return BLY_SIM_CANCEL;
+    case BLY_CHOOSE_ALLOC:
+        return BLY_SIM_ALLOC;
+    case BLY_CHOOSE_FAULT:
+        return BLY_SIM_IO;
+    default:
+        return BLY_SIM_HARMS;
+    }
+}
+
+/* A call that is interrupted and then works is nothing that may show. */
+static uint32_t
+explore_ask_harm(struct bly_sim_ask *ask, enum bly_sim_harm harm)
+{
+    uint32_t choice;
+
+    if (!bly_sim_now.harms[harm])
+        return 0;
+    ask->free = 1;
+    choice = bly_sim_ask(ask);
+    bly_sim_now.places[harm]++;
+    bly_sim_now.harmed[harm] |= choice == 1;
+    return choice;
+}
+
 uint32_t
 bly_choose_among(enum bly_choice kind, uint32_t n, const uint64_t *ids)
 {
     struct bly_sim_ask ask = {kind, n, ids, NULL, n};
-    uint32_t choice;
+    enum bly_sim_harm harm = bly_sim_harm_of(kind);
 
     if (n < 2 || !bly_sim_now.on)
         return 0;
     bly_sim_step();
-    if (kind == BLY_CHOOSE_CANCEL) {
-        if (!bly_sim_now.cancels)
-            return 0;
-        ask.free = 1;
-        choice = bly_sim_ask(&ask);
-        bly_sim_now.cancel_points++;
-        bly_sim_now.cancelled |= choice != 0;
-        return choice;
-    }
-    if (kind == BLY_CHOOSE_ALLOC) {
-        if (!bly_sim_now.allocs)
-            return 0;
-        ask.free = 1;
-        choice = bly_sim_ask(&ask);
-        bly_sim_now.alloc_points++;
-        bly_sim_now.alloc_failed |= choice != 0;
-        return choice;
-    }
-    if (kind == BLY_CHOOSE_PREEMPT || kind == BLY_CHOOSE_IO)
+    if (harm != BLY_SIM_HARMS)
+        return explore_ask_harm(&ask, harm);
+    if (kind == BLY_CHOOSE_PREEMPT || kind == BLY_CHOOSE_IO ||
+        kind == BLY_CHOOSE_SHORT)
         ask.free = 1;
     return bly_sim_ask(&ask);
 }
@@ -152,7 +167,10 @@ belay_test_choose(uint32_t n)
 bool
 belay_test_disturbed(void)
 {
-    return bly_sim_now.cancelled || bly_sim_now.alloc_failed;
+    const bool *harmed = bly_sim_now.harmed;
+
+    return harmed[BLY_SIM_CANCEL] || harmed[BLY_SIM_ALLOC] ||
+        harmed[BLY_SIM_IO];
 }
 
 void
@@ -246,11 +264,21 @@ explore_misuse(const char *line)
 
 /* ---- one run ------------------------------------------------------------ */
 
+/* What a failed call for I/O leads to is not known; a deadlock is no answer. */
+static bool
+explore_excused(int rc)
+{
+    const bool *harmed = bly_sim_now.harmed;
+
+    return (rc == -ECANCELED && harmed[BLY_SIM_CANCEL]) ||
+        ((rc == -ENOMEM || rc == -ECANCELED) && harmed[BLY_SIM_ALLOC]) ||
+        (rc != -EDEADLK && harmed[BLY_SIM_IO]);
+}
+
 static void
 explore_verdict(int rc, const char *why)
 {
-    if (rc >= 0 || (rc == -ECANCELED && bly_sim_now.cancelled) ||
-        ((rc == -ENOMEM || rc == -ECANCELED) && bly_sim_now.alloc_failed))
+    if (rc >= 0 || explore_excused(rc))
         return;
     bly_sim_note(rc == -EDEADLK ? BELAY_FINDS_DEADLOCK : BELAY_FINDS_ERROR,
         "the root task ended with %d (%s)%s%s", rc, belay_strerror(rc),
@@ -308,8 +336,8 @@ explore_leaks(size_t live)
         bly_sim_note(BELAY_FINDS_LEAK, "threads are left:\n%s", list);
     open = bly_vnet_leaks(list, sizeof(list));
     if (open > 0)
-        bly_sim_note(BELAY_FINDS_LEAK, "%u descriptors are left: %s", open,
-            list);
+        bly_sim_note(BELAY_FINDS_LEAK, "%u descriptor%s left: %s", open,
+            open == 1 ? " is" : "s are", list);
     if (bly_alloc_live() != live)
         bly_sim_note(BELAY_FINDS_LEAK, "%lld allocations are left",
             (long long)bly_alloc_live() - (long long)live);
@@ -342,13 +370,14 @@ run_plain(struct bly_sim_subject *s, const struct bly_sim_source *source)
     explore_stacks();
     bly_vnet_reset();
     now->atomic = s->opts.atomic;
-    now->cancels = s->opts.cancel_everywhere;
-    now->allocs = s->opts.fail_allocs;
+    now->harms[BLY_SIM_CANCEL] = s->opts.cancel_everywhere;
+    now->harms[BLY_SIM_ALLOC] = s->opts.fail_allocs;
+    now->harms[BLY_SIM_IO] = s->opts.fail_io;
     now->max_steps = s->opts.max_steps;
     now->source = source;
     now->steps = 0;
-    now->cancel_points = now->alloc_points = 0;
-    now->cancelled = now->alloc_failed = false;
+    memset(now->places, 0, sizeof(now->places));
+    memset(now->harmed, 0, sizeof(now->harmed));
     now->finding = BELAY_FINDS_NOTHING;
     now->key = 0;
     now->message[0] = '\0';

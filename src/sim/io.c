@@ -15,9 +15,13 @@
  *            io_uring: then the operation is ENDING, and completes like a LATE
  *            one, with ECANCELED or, if it can, with its result.
  *
+ * Reads and writes of stream sockets may move fewer bytes than they could.
+ *
  * So a completion and a cut or another completion come in either order.  The
  * first course of each of these is the default, and every other one counts as
  * a preemption.  No time passes while anything can complete.
+ *
+ * If the test wants calls to fail, each operation may, when it is submitted.
  *
  * A real descriptor is a file: the call is made at once.  What would block
  * cannot be simulated and is told as a misuse.
@@ -68,6 +72,19 @@ sim_io_here(void)
 
 /* ---- completing --------------------------------------------------------- */
 
+static int
+sim_io_do(struct bly_op *op)
+{
+    int most = bly_vnet_may_be_short(op) ? bly_vnet_look(op) : 0;
+    uint32_t choice = 0;
+
+    if (most > 1)
+        choice = bly_choose(BLY_CHOOSE_SHORT, most > 2 ? 3 : 2);
+    if (choice == 0)
+        return bly_vnet_do(op, SIZE_MAX);
+    return bly_vnet_do(op, choice == 1 ? 1 : (size_t)most - 1);
+}
+
 /* Op may be gone afterwards. */
 static void
 sim_io_complete(struct sim_io *s, struct bly_op *op)
@@ -77,7 +94,7 @@ sim_io_complete(struct sim_io *s, struct bly_op *op)
     if (op->state == SIM_IO_ENDING)
         ends = bly_vnet_look(op) == -EAGAIN ||
             bly_choose(BLY_CHOOSE_IO, 2) == 0;
-    op->result = ends ? -ECANCELED : bly_vnet_do(op);
+    op->result = ends ? -ECANCELED : sim_io_do(op);
     bly_list_remove(&op->link);
     s->io.flying--;
     op->done(op);
@@ -221,18 +238,35 @@ sim_io_real(struct bly_op *op)
     return BLY_OP_IS_DONE;
 }
 
+/* Nobody is told of an interruption of poll, so that does not fail. */
+static bool
+sim_io_fails(struct bly_op *op)
+{
+    uint32_t choice = op->kind == BLY_OP_POLL
+        ? 0
+        : bly_choose(BLY_CHOOSE_FAULT, 3);
+
+    if (choice == 0)
+        return false;
+    op->result = choice == 1 ? bly_vnet_fail(op) : -EINTR;
+    bly_vnet_changed();
+    return true;
+}
+
 static enum bly_op_course
 sim_io_submit(struct bly_io *io, struct bly_op *op)
 {
     struct sim_io *s = BLY_CONTAINER(io, struct sim_io, io);
 
     bly_point(&bly_vnet);
+    if (sim_io_fails(op))
+        return BLY_OP_IS_DONE;
     if (op->fd < BLY_SIM_FD)
         return sim_io_real(op);
     op->state = SIM_IO_WAITS;
     if (bly_vnet_look(op) != -EAGAIN) {
         if (bly_choose(BLY_CHOOSE_IO, 2) == 0) {
-            op->result = bly_vnet_do(op);
+            op->result = sim_io_do(op);
             bly_vnet_changed();
             return BLY_OP_IS_DONE;
         }

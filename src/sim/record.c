@@ -283,6 +283,8 @@ static const char *const record_kinds[BLY_CHOOSE_KINDS] = {
     [BLY_CHOOSE_INLINE] = "INLINE",
     [BLY_CHOOSE_RANDOM] = "RANDOM",
     [BLY_CHOOSE_IO] = "IO",
+    [BLY_CHOOSE_SHORT] = "SHORT",
+    [BLY_CHOOSE_FAULT] = "FAULT",
 };
 
 void

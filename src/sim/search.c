@@ -32,10 +32,11 @@ bly_sim_config(const belay_test_opts *opts)
     char text[200];
     uint64_t h;
 
-    snprintf(text, sizeof(text), "%.150s/%u%d%d%d%d",
+    snprintf(text, sizeof(text), "%.150s/%u%d%d%d%d%s",
         opts->name != NULL ? opts->name : "",
         opts->workers > 1 ? opts->workers : 1, opts->atomic,
-        opts->threads, opts->cancel_everywhere, opts->fail_allocs);
+        opts->threads, opts->cancel_everywhere, opts->fail_allocs,
+        opts->fail_io ? "io" : "");
     h = bly_sim_key(text);
     return (uint32_t)(h ^ (h >> 32)) & 0xffffff;
 }
@@ -83,7 +84,8 @@ search_found(void)
 
 /* The default run, disturbed at one place after the other. */
 static bool
-search_sweep(struct bly_sim_subject *s, bool cancel)
+search_sweep(struct bly_sim_subject *s, enum bly_sim_harm harm,
+    uint32_t answer)
 {
     uint64_t k;
 
@@ -91,19 +93,26 @@ search_sweep(struct bly_sim_subject *s, bool cancel)
         const struct bly_sim_source *source =
             bly_sim_strategy(BELAY_FIFO, s->opts.seed, 0);
 
-        bly_sim_strategy_disturb(cancel ? k : UINT64_MAX,
-            cancel ? UINT64_MAX : k);
+        bly_sim_strategy_disturb(harm, k, answer);
         bly_sim_run_once(s, source);
         if (search_found())
             return true;
-        if (cancel ? !bly_sim_now.cancelled : !bly_sim_now.alloc_failed)
+        if (bly_sim_now.places[harm] <= k)
             break;
     }
-    if (cancel)
-        s->cancels = (unsigned long)k;
-    else
-        s->allocs = (unsigned long)k;
+    s->harms[harm] = (unsigned long)k;
     return false;
+}
+
+static bool
+search_sweeps(struct bly_sim_subject *s)
+{
+    if (s->opts.cancel_everywhere && search_sweep(s, BLY_SIM_CANCEL, 1))
+        return true;
+    if (s->opts.fail_allocs && search_sweep(s, BLY_SIM_ALLOC, 1))
+        return true;
+    return s->opts.fail_io &&
+        (search_sweep(s, BLY_SIM_IO, 1) || search_sweep(s, BLY_SIM_IO, 2));
 }
 
 /* In the runs by chance every second one is disturbed. */
@@ -111,15 +120,20 @@ static void
 search_disturb(const struct bly_sim_subject *s, uint64_t seed)
 {
     uint64_t rng = seed * UINT64_C(0x9E3779B97F4A7C15) | 1;
-    uint32_t dice = bly_rng_next(&rng) % 4;
-    uint64_t at = bly_rng_next(&rng), cancel = UINT64_MAX, alloc = UINT64_MAX;
+    uint32_t dice = bly_rng_next(&rng), harm = BLY_SIM_HARMS, n = 0, i;
+    uint64_t at = bly_rng_next(&rng);
 
+    if (dice % 2 != 0)
+        return;
+    for (i = 0; i < BLY_SIM_HARMS; i++)
+        if (s->harms[i] > 0 && at % ++n == 0)
+            harm = i;
+    if (n == 0)
+        return;
     /* A little beyond what the default run has: others may be longer. */
-    if ((dice == 0 || (dice == 1 && s->allocs == 0)) && s->cancels > 0)
-        cancel = at % (s->cancels + s->cancels / 4 + 1);
-    else if (dice <= 1 && s->allocs > 0)
-        alloc = at % (s->allocs + s->allocs / 4 + 1);
-    bly_sim_strategy_disturb(cancel, alloc);
+    at = bly_rng_next(&rng) % (s->harms[harm] + s->harms[harm] / 4 + 1);
+    bly_sim_strategy_disturb((enum bly_sim_harm)harm, at,
+        harm == BLY_SIM_IO ? 1 + dice / 2 % 2 : 1);
 }
 
 static bool
@@ -150,9 +164,7 @@ static bool
 search_all(struct bly_sim_subject *s, belay_test_result *r)
 {
     bly_sim_run_once(s, bly_sim_strategy(BELAY_FIFO, s->opts.seed, 0));
-    if (search_found() || (s->opts.cancel_everywhere && search_sweep(s, true)))
-        return true;
-    if (s->opts.fail_allocs && search_sweep(s, false))
+    if (search_found() || search_sweeps(s))
         return true;
     switch (s->opts.strategy) {
     case BELAY_FIFO:
@@ -278,8 +290,9 @@ belay_test_run(belay_fn *fn, void *arg, const belay_test_opts *opts,
     bly_sim_crash_unwatch();
     r->runs = s.runs;
     r->distinct = (unsigned long)s.distinct_count;
-    r->cancels = s.cancels;
-    r->allocs = s.allocs;
+    r->cancels = s.harms[BLY_SIM_CANCEL];
+    r->allocs = s.harms[BLY_SIM_ALLOC];
+    r->faults = s.harms[BLY_SIM_IO];
     r->failed = r->finding != s.opts.expect;
     if (r->finding == BELAY_FINDS_NOTHING && r->failed)
         search_add(r, "should have found %s, found nothing",

@@ -65,14 +65,25 @@ const char *bly_sim_replay_differs(const struct bly_sim_trace *of,
 
 /* ---- the run that goes on: explore.c; the search: search.c -------------- */
 
+/* What the explorer does to a run: once, at one of its places for it. */
+enum bly_sim_harm {
+    BLY_SIM_CANCEL,
+    BLY_SIM_ALLOC,
+    BLY_SIM_IO,
+    BLY_SIM_HARMS
+};
+/* BLY_SIM_HARMS: no harm. */
+enum bly_sim_harm bly_sim_harm_of(enum bly_choice kind);
+
 struct bly_sim {
     bool on; /* inside a run, and not in the explorer's own work */
-    bool atomic, cancels, allocs;
+    bool atomic;
+    bool harms[BLY_SIM_HARMS]; /* which ones the test wants */
     uint64_t steps, max_steps;
     const struct bly_sim_source *source;
     struct bly_sim_trace trace;
-    uint64_t cancel_points, alloc_points; /* asked for so far */
-    bool cancelled, alloc_failed;
+    uint64_t places[BLY_SIM_HARMS]; /* so far */
+    bool harmed[BLY_SIM_HARMS];     /* something was done that may show */
     belay_finding finding;
     uint64_t key; /* tells one failure of the same kind from another */
     char message[1024];
@@ -109,7 +120,8 @@ struct bly_sim_subject {
     bool twice;           /* BELAY_DETERMINISM */
     uint64_t distinct_room, distinct_count;
     uint64_t *distinct;   /* hashes of the runs seen */
-    unsigned long runs, cancels, allocs;
+    unsigned long runs;
+    unsigned long harms[BLY_SIM_HARMS]; /* places in the default run */
 };
 
 /* One run with these answers; bly_sim_now then holds what it did. */
@@ -129,9 +141,10 @@ const struct bly_sim_source *bly_sim_strategy(belay_strategy strategy,
     uint64_t seed, unsigned depth);
 /* Forgets how long earlier runs were, so that a test is the same alone. */
 void bly_sim_strategy_reset(void);
-/* The run's n-th cancel point (allocation) answers 1; from 0, UINT64_MAX:
- * none.  For runs that bly_sim_strategy has prepared. */
-void bly_sim_strategy_disturb(uint64_t cancel_at, uint64_t alloc_at);
+/* The run's n-th place for this harm, from 0, gets this answer.  For runs that
+ * bly_sim_strategy has prepared. */
+void bly_sim_strategy_disturb(enum bly_sim_harm harm, uint64_t place,
+    uint32_t answer);
 
 /* Runs every run within the bound; true: all seen, false: stopped at max_runs
  * or at a finding. */

@@ -42,7 +42,9 @@ static struct {
     uint64_t change[STRATEGY_MAX_DEPTH];
     uint32_t changes;
     uint64_t low;                /* the next rank below all others */
-    uint64_t cancel_at, alloc_at;
+    enum bly_sim_harm harm;      /* to be done to this run: */
+    uint64_t harm_place;         /* where */
+    uint32_t harm_answer;
 } strategy;
 
 static uint32_t
@@ -139,12 +141,14 @@ rank_best(const struct bly_sim_ask *ask)
 static bool
 strategy_placed(const struct bly_sim_ask *ask, uint32_t *choice)
 {
-    if (ask->kind == BLY_CHOOSE_CANCEL)
-        *choice = bly_sim_now.cancel_points == strategy.cancel_at;
-    else if (ask->kind == BLY_CHOOSE_ALLOC)
-        *choice = bly_sim_now.alloc_points == strategy.alloc_at;
-    else
+    enum bly_sim_harm harm = bly_sim_harm_of(ask->kind);
+
+    if (harm == BLY_SIM_HARMS)
         return false;
+    *choice = harm == strategy.harm && strategy.harm_answer < ask->n &&
+            bly_sim_now.places[harm] == strategy.harm_place
+        ? strategy.harm_answer
+        : 0;
     return true;
 }
 
@@ -264,7 +268,7 @@ bly_sim_strategy(belay_strategy which, uint64_t seed, unsigned depth)
         strategy.length = strategy.made;
     strategy.made = 0;
     strategy.low = UINT64_C(1) << 39;
-    strategy.cancel_at = strategy.alloc_at = UINT64_MAX;
+    strategy.harm = BLY_SIM_HARMS;
     switch (which) {
     case BELAY_RANDOM:
         strategy.stay = stays[strategy_random(4)];
@@ -286,8 +290,10 @@ bly_sim_strategy_reset(void)
 }
 
 void
-bly_sim_strategy_disturb(uint64_t cancel_at, uint64_t alloc_at)
+bly_sim_strategy_disturb(enum bly_sim_harm harm, uint64_t place,
+    uint32_t answer)
 {
-    strategy.cancel_at = cancel_at;
-    strategy.alloc_at = alloc_at;
+    strategy.harm = harm;
+    strategy.harm_place = place;
+    strategy.harm_answer = answer;
 }

@@ -24,6 +24,14 @@ sys_end(int fd)
     return bly_vnet_end_of(fd);
 }
 
+/* The explorer may let the call fail; nobody would be told of EINTR. */
+static bool
+sys_fails(void)
+{
+    bly_point(&bly_vnet);
+    return bly_choose(BLY_CHOOSE_FAULT, 2) != 0;
+}
+
 /* ---- making ------------------------------------------------------------- */
 
 /* Two descriptors for two ends, or neither. */
@@ -72,9 +80,10 @@ bly_sys_socket(int domain, int type, int protocol)
     int r = sys_check_type(domain, type);
 
     (void)protocol;
-    bly_point(&bly_vnet);
     if (r < 0)
         return r;
+    if (sys_fails())
+        return -EMFILE;
     e = bly_vnet_end_new(domain, BLY_VNET_STREAM);
     if (e == NULL)
         return -ENOMEM;
@@ -90,9 +99,10 @@ bly_sys_socketpair(int domain, int type, int fds[2])
     struct bly_vnet_end *a, *b;
     int r = domain != AF_UNIX ? -EOPNOTSUPP : sys_check_type(domain, type);
 
-    bly_point(&bly_vnet);
     if (r < 0)
         return r;
+    if (sys_fails())
+        return -EMFILE;
     a = bly_vnet_end_new(domain, BLY_VNET_STREAM);
     b = bly_vnet_end_new(domain, BLY_VNET_STREAM);
     r = sys_pair(a, b, fds);
@@ -110,7 +120,8 @@ bly_sys_pipe(int fds[2], int flags)
     int r;
 
     (void)flags;
-    bly_point(&bly_vnet);
+    if (sys_fails())
+        return -EMFILE;
     out = bly_vnet_end_new(AF_UNIX, BLY_VNET_PIPE);
     in = bly_vnet_end_new(AF_UNIX, BLY_VNET_PIPE);
     r = sys_pair(out, in, fds);
@@ -135,7 +146,9 @@ bly_sys_bind(int fd, const struct sockaddr *sa, socklen_t len)
     if (e->kind == BLY_VNET_PIPE)
         return -ENOTSOCK;
     r = bly_vnet_addr_set(&a, e->domain, sa, len);
-    return r < 0 ? r : bly_vnet_bind(e, &a);
+    if (r < 0)
+        return r;
+    return sys_fails() ? -EADDRINUSE : bly_vnet_bind(e, &a);
 }
 
 int
@@ -143,7 +156,9 @@ bly_sys_listen(int fd, int backlog)
 {
     struct bly_vnet_end *e = sys_end(fd);
 
-    return e == NULL ? -EBADF : bly_vnet_listen(e, backlog);
+    if (e == NULL)
+        return -EBADF;
+    return sys_fails() ? -EADDRINUSE : bly_vnet_listen(e, backlog);
 }
 
 int
@@ -288,6 +303,8 @@ bly_sys_resolve(const char *host, int family, struct sockaddr_storage *out,
 {
     struct sockaddr_storage sa;
 
+    if (sys_fails())
+        return -EAGAIN;
     if (strcmp(host, "localhost") == 0)
         host = family == AF_INET6 ? "::1" : "127.0.0.1";
     if (!sys_numeric(host, &sa) ||

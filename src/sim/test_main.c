@@ -54,6 +54,8 @@ main_tell(const belay_test_case *test, const belay_test_result *r, int number)
         printf(", cancelled at %lu points", r->cancels);
     if (test->opts.fail_allocs)
         printf(", %lu allocations failed", r->allocs);
+    if (test->opts.fail_io)
+        printf(", %lu calls for I/O failed", r->faults);
     printf("\n%s %d - %s\n", r->failed ? "not ok" : "ok", number, test->name);
     if (r->finding != BELAY_FINDS_NOTHING)
         printf("# found %s, %u deviation%s from the default run%s\n",

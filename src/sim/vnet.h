@@ -149,8 +149,12 @@ int bly_vnet_poll(const struct bly_vnet_end *e, int events);
 
 /* What op would give now; -EAGAIN: nothing yet. */
 int bly_vnet_look(struct bly_op *op) BLY_MUST_CHECK;
-/* Does it. */
-int bly_vnet_do(struct bly_op *op) BLY_MUST_CHECK;
+/* Does it, with at most so many bytes. */
+int bly_vnet_do(struct bly_op *op, size_t most) BLY_MUST_CHECK;
+/* Whether it may move fewer bytes than it could. */
+bool bly_vnet_may_be_short(const struct bly_op *op);
+/* Lets it fail: the code.  A connection is then reset, for both sides. */
+int bly_vnet_fail(const struct bly_op *op) BLY_MUST_CHECK;
 
 /* ---- io.c --------------------------------------------------------------- */
 

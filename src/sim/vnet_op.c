@@ -30,7 +30,7 @@ op_message(const struct bly_op *op)
 }
 
 static int
-op_move(struct bly_op *op, struct bly_vnet_end *e, bool dry)
+op_move(struct bly_op *op, struct bly_vnet_end *e, size_t most, bool dry)
 {
     struct iovec one = {op->buf, op->len};
     struct bly_vnet_move m = {&one, op->len, op->flags};
@@ -52,8 +52,8 @@ op_move(struct bly_op *op, struct bly_vnet_end *e, bool dry)
     } else if (op->kind == BLY_OP_RECVMSG || op->kind == BLY_OP_SENDMSG) {
         m = op_message(op);
     }
-    if (m.len > INT_MAX)
-        m.len = INT_MAX;
+    if (m.len > most)
+        m.len = most;
     switch (op->kind) {
     case BLY_OP_READ:
     case BLY_OP_READV:
@@ -94,7 +94,7 @@ op_connect(struct bly_op *op, struct bly_vnet_end *e, bool dry)
 }
 
 static int
-op_on_end(struct bly_op *op, bool dry)
+op_on_end(struct bly_op *op, size_t most, bool dry)
 {
     struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
     int r;
@@ -113,18 +113,63 @@ op_on_end(struct bly_op *op, bool dry)
     case BLY_OP_SPLICE:
         return -EINVAL;
     default:
-        return op_move(op, e, dry);
+        return op_move(op, e, most, dry);
     }
 }
 
 int
 bly_vnet_look(struct bly_op *op)
 {
-    return op_on_end(op, true);
+    return op_on_end(op, INT_MAX, true);
 }
 
 int
-bly_vnet_do(struct bly_op *op)
+bly_vnet_do(struct bly_op *op, size_t most)
 {
-    return op_on_end(op, false);
+    return op_on_end(op, most < INT_MAX ? most : INT_MAX, false);
+}
+
+/* ---- chance ------------------------------------------------------------- */
+
+static bool
+op_moves(const struct bly_op *op)
+{
+    switch (op->kind) {
+    case BLY_OP_ACCEPT:
+    case BLY_OP_CONNECT:
+    case BLY_OP_POLL:
+    case BLY_OP_FSYNC:
+    case BLY_OP_SPLICE:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* What goes into a pipe at once comes out at once. */
+bool
+bly_vnet_may_be_short(const struct bly_op *op)
+{
+    const struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
+
+    return e != NULL && e->kind == BLY_VNET_STREAM && op_moves(op);
+}
+
+int
+bly_vnet_fail(const struct bly_op *op)
+{
+    struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
+
+    if (op->kind == BLY_OP_ACCEPT)
+        return -EMFILE;
+    if (op->kind == BLY_OP_CONNECT)
+        return -ECONNREFUSED;
+    if (e == NULL || e->kind != BLY_VNET_STREAM || !op_moves(op) ||
+        e->state != BLY_VNET_CONNECTED)
+        return -EIO;
+    bly_vnet_is_reset(e);
+    if (e->peer != NULL)
+        bly_vnet_is_reset(e->peer);
+    e->error = 0; /* told here */
+    return -ECONNRESET;
 }

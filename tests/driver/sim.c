@@ -16,7 +16,7 @@ static const belay_test_opts sim_ways[] = {
     {.name = "one deviation", .strategy = BELAY_EXHAUSTIVE, .preemptions = 1,
         .max_runs = 3000},
     {.name = "disturbed", .schedules = 100, .cancel_everywhere = true,
-        .fail_allocs = true},
+        .fail_allocs = true, .fail_io = true},
 };
 enum { SIM_WAYS = sizeof sim_ways / sizeof *sim_ways };
 

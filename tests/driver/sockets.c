@@ -43,11 +43,21 @@ sock_recv(int fd, void *buf, size_t n)
     return sock_op(BLY_OP_RECV, fd, buf, n, NULL);
 }
 
+/* All of it. */
 static int
 sock_send(int fd, const char *text)
 {
-    return sock_op(BLY_OP_SEND, fd, (void *)(uintptr_t)text, strlen(text),
-        NULL);
+    size_t done = 0, len = strlen(text);
+
+    while (done < len) {
+        int r = sock_op(BLY_OP_SEND, fd, (void *)(uintptr_t)(text + done),
+            len - done, NULL);
+
+        if (r < 0)
+            return r;
+        done += (size_t)r;
+    }
+    return (int)done;
 }
 
 static int
