@@ -13,6 +13,7 @@
 #include <belay/inlet.h>
 #include <belay/io.h>
 #include <belay/loop.h>
+#include <belay/net.h>
 #include <belay/policy.h>
 #include <belay/pool.h>
 #include <belay/run.h>

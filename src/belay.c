@@ -96,6 +96,9 @@
 #include "io/relay.c"
 #include "io/stream.c"
 #include "io/stream_fd.c"
+#include "io/addr.c"
+#include "io/listen.c"
+#include "io/socket.c"
 
 #include "policy/attempt.c"
 #include "policy/budget.c"

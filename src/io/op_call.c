@@ -69,6 +69,8 @@ op_connect(struct bly_op *op)
     if (op->state == 0) {
         op->state = 1;
         r = op_result(connect(op->fd, op->buf, (socklen_t)op->len));
+        if (r == -EAGAIN) /* the queue of a Unix listener is full */
+            return -ENOBUFS;
         return r == -EINPROGRESS ? -EAGAIN : r;
     }
     if (bly_op_events(op) != 0) {

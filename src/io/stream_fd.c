@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "core/wait.h"
+#include "io/net.h"
 #include "io/op.h"
 #include "os/sys.h"
 
@@ -80,12 +81,9 @@ static const belay_stream_ops fd_stream_ops = {
 static int
 fd_stream_open(belay_stream **st, int in, int out, const belay_site *site)
 {
-    struct fd_stream *f;
+    struct fd_stream *f = bly_alloc(sizeof *f);
     int r;
 
-    if (in < 0 || out < 0)
-        return -EBADF;
-    f = bly_alloc(sizeof *f);
     if (f == NULL)
         return -ENOMEM;
     f->in = in;
@@ -97,9 +95,23 @@ fd_stream_open(belay_stream **st, int in, int out, const belay_site *site)
 }
 
 int
+bly_stream_fd_prepare(belay_stream **st, const belay_site *site)
+{
+    return fd_stream_open(st, -1, -1, site);
+}
+
+void
+bly_stream_fd_set(belay_stream *st, int fd)
+{
+    struct fd_stream *f = belay_stream_self(st, &fd_stream_ops);
+
+    f->in = f->out = fd;
+}
+
+int
 belay_stream_open_fd_at(belay_stream **st, int *fd, const belay_site *site)
 {
-    int r = fd_stream_open(st, *fd, *fd, site);
+    int r = *fd < 0 ? -EBADF : fd_stream_open(st, *fd, *fd, site);
 
     if (r == 0)
         *fd = -1;
@@ -110,7 +122,8 @@ int
 belay_stream_open_fds_at(belay_stream **st, int *in, int *out,
     const belay_site *site)
 {
-    int r = fd_stream_open(st, *in, *out, site);
+    int r = *in < 0 || *out < 0 ? -EBADF
+                                : fd_stream_open(st, *in, *out, site);
 
     if (r == 0)
         *in = *out = -1;

@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 enum { BLY_SIM_FD = 1 << 24 };
@@ -27,6 +28,14 @@ int bly_sys_name(int fd, bool peer, struct sockaddr *sa, socklen_t *len)
 int bly_sys_setopt(int fd, int level, int name, int value);
 int bly_sys_getopt(int fd, int level, int name, int *value) BLY_MUST_CHECK;
 void bly_sys_close(int fd);
+
+/* The files of Unix sockets.  What tells the one at path from others that
+ * have been or will be there; 0: there is none. */
+uint64_t bly_sys_sock_id(const char *path);
+/* Whether nobody listens behind it any more. */
+bool bly_sys_sock_orphan(const char *path);
+/* Removes it, if it is still that one. */
+void bly_sys_sock_unlink(const char *path, uint64_t id);
 /* What is ready now, of poll's events; 0: nothing; -EBADF. */
 int bly_sys_poll(int fd, int events);
 

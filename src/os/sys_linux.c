@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* The result of a system call that says -1 and errno; errno as it was. */
@@ -104,6 +107,55 @@ bly_sys_close(int fd)
     (void)close(fd); /* also after EINTR the descriptor is gone */
     errno = saved;
 }
+
+/* ---- files of Unix sockets ---------------------------------------------- */
+
+uint64_t
+bly_sys_sock_id(const char *path)
+{
+    struct stat st;
+    int saved = errno;
+    int r = lstat(path, &st);
+
+    errno = saved;
+    if (r < 0 || !S_ISSOCK(st.st_mode))
+        return 0;
+    return (uint64_t)st.st_ino ^ (uint64_t)st.st_dev << 32 ^
+        (uint64_t)st.st_mtim.tv_nsec << 16;
+}
+
+bool
+bly_sys_sock_orphan(const char *path)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t n = strlen(path);
+    int saved = errno, fd;
+    bool orphan = false;
+
+    if (n >= sizeof un.sun_path)
+        return false;
+    memcpy(un.sun_path, path, n);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0) {
+        orphan = connect(fd, (struct sockaddr *)&un, sizeof un) < 0 &&
+            errno == ECONNREFUSED;
+        (void)close(fd);
+    }
+    errno = saved;
+    return orphan;
+}
+
+void
+bly_sys_sock_unlink(const char *path, uint64_t id)
+{
+    int saved = errno;
+
+    if (bly_sys_sock_id(path) == id)
+        (void)unlink(path);
+    errno = saved;
+}
+
+/* ---- readiness ---------------------------------------------------------- */
 
 int
 bly_sys_poll(int fd, int events)

@@ -281,6 +281,28 @@ bly_sys_close(int fd)
     bly_vnet_changed();
 }
 
+/* A name goes with its socket: no files here. */
+uint64_t
+bly_sys_sock_id(const char *path)
+{
+    (void)path;
+    return 0;
+}
+
+bool
+bly_sys_sock_orphan(const char *path)
+{
+    (void)path;
+    return false;
+}
+
+void
+bly_sys_sock_unlink(const char *path, uint64_t id)
+{
+    (void)path;
+    (void)id;
+}
+
 /* ---- names -------------------------------------------------------------- */
 
 static bool

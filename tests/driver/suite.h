@@ -15,12 +15,14 @@ struct driver_case {
 };
 
 /* Ended by an entry without a name. */
+extern const struct driver_case driver_net[];
 extern const struct driver_case driver_pipes[];
 extern const struct driver_case driver_ready[];
 extern const struct driver_case driver_sockets[];
 extern const struct driver_case driver_streams[];
 
 static const struct driver_case *const driver_suites[] = {
+    driver_net,
     driver_pipes,
     driver_ready,
     driver_sockets,

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The network: addresses, connections.
+ *
+ *     BELAY_AUTO(belay_listener, l);
+ *     BELAY_TRY(belay_listen(&l, "127.0.0.1:8080"));
+ *     for (;;) {
+ *         BELAY_AUTO(belay_stream, st);
+ *         BELAY_TRY(belay_accept(l, &st));
+ *         ...
+ *     }
+ *
+ * Addresses as text:
+ *
+ *     127.0.0.1:80  [::1]:80  [fe80::1%eth0]:80
+ *     :80  *:80          any address of this machine, of both families
+ *     unix:/run/x.sock   a path
+ *     @name              a name in the abstract namespace of Unix sockets
+ *
+ * Small writes go out at once (TCP_NODELAY), and descriptors close on exec.
+ */
+#ifndef BELAY_NET_H
+#define BELAY_NET_H
+
+#include <belay/base.h>
+#include <belay/error.h>
+#include <belay/stream.h>
+
+#include <sys/socket.h>
+
+BELAY_BEGIN_DECLS
+
+/* ---- addresses ---------------------------------------------------------- */
+
+/* What the system calls a socket address.  All zero: none. */
+typedef struct belay_addr {
+    struct sockaddr_storage sa;
+    socklen_t len;
+} belay_addr;
+
+/* Room for the text of any address. */
+#define BELAY_ADDR_TEXT 128
+
+/* Numbers and paths only, so it never waits.  Returns 0, or -EINVAL or
+ * -ENAMETOOLONG with a message. */
+BELAY_API BELAY_MUST_CHECK int belay_addr_parse(belay_addr *a,
+    const char *text);
+/* The text of a, cut off at size; returns buf. */
+BELAY_API const char *belay_addr_format(const belay_addr *a, char *buf,
+    size_t size);
+/* The port, or -1: it has none. */
+BELAY_API int belay_addr_port(const belay_addr *a);
+BELAY_API bool belay_addr_equal(const belay_addr *a, const belay_addr *b);
+
+/* The address of our end of a connection, and of the peer's.  0, -ENOTSOCK,
+ * -ENOTCONN ... */
+BELAY_API BELAY_MUST_CHECK int belay_stream_local(belay_stream *st,
+    belay_addr *out);
+BELAY_API BELAY_MUST_CHECK int belay_stream_peer(belay_stream *st,
+    belay_addr *out);
+
+/* ---- options ------------------------------------------------------------ */
+
+/* For whatever opens a socket; accepted ones inherit those of the listener. */
+typedef struct belay_net_opts {
+    size_t size;         /* sizeof(belay_net_opts) */
+    const char *from;    /* connecting: the address of our end; NULL = any */
+    unsigned backlog;    /* listening: connections that may wait to be
+                          * accepted; 0 = as many as the system allows */
+    bool reuse_port;     /* others that say so too may have the same port */
+    bool only_v6;        /* an IPv6 address takes no IPv4 connections */
+    bool delay;          /* TCP gathers small writes (Nagle) */
+    bool broadcast;      /* datagrams may go to a whole network */
+    belay_dur keepalive; /* TCP asks a peer that is silent for so long, and
+                          * gives up after three questions; whole seconds;
+                          * 0 = never */
+    int send_buffer;     /* of the kernel, in bytes; 0 = as it likes */
+    int recv_buffer;
+    void *reserved[6];
+} belay_net_opts;
+
+/* ---- connections -------------------------------------------------------- */
+
+/* Connects to an address, for as long as the system tries; a deadline ends it
+ * sooner.  opts may be NULL.  Returns 0, or -ECONNREFUSED, -ETIMEDOUT ... */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_connect_at(belay_stream **st,
+    const belay_addr *to, const belay_net_opts *opts, const belay_site *site);
+
+typedef struct belay_listener belay_listener;
+
+/*
+ * Listens on an address; with port 0, on one that is free.  A Unix path is
+ * removed by the close; one that was left behind by a program that is gone is
+ * taken over.  opts may be NULL.  Returns 0, or -EADDRINUSE, -EACCES ...
+ */
+BELAY_API BELAY_MUST_CHECK int belay_listen_at(belay_listener **l,
+    const char *addr, const belay_net_opts *opts, const belay_site *site);
+/* Closes *l, unless it is NULL, and sets it to NULL.  Aborts if a task still
+ * accepts.  Cancellation point: no. */
+BELAY_API void belay_listener_close_at(belay_listener **l,
+    const belay_site *site);
+/* For BELAY_AUTO(belay_listener, l). */
+BELAY_API void belay_listener_closep(belay_listener **l);
+/* Where it listens, the port being known. */
+BELAY_API const belay_addr *belay_listener_addr(const belay_listener *l);
+/* Its descriptor, which stays its own. */
+BELAY_API int belay_listener_fd(const belay_listener *l);
+
+/*
+ * The next connection.  Those that fail before they are taken are passed
+ * over.  While the process has no free descriptor or memory (EMFILE ...) it
+ * waits and tries again.  Returns 0; -ESHUTDOWN after a gentle stop; the code
+ * of a cut; or what is wrong with the listener.  Any number of tasks.
+ */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_accept_at(belay_listener *l,
+    belay_stream **st, const belay_site *site);
+
+BELAY_END_DECLS
+
+#if !defined(__cplusplus)
+
+#define BELAY_NET_OPTS_(...)                                                   \
+    (&(const belay_net_opts){.size = sizeof(belay_net_opts), ##__VA_ARGS__})
+/* belay_connect(&st, &addr, .keepalive = BELAY_S(60)) */
+#define belay_connect(st, to, ...)                                             \
+    belay_connect_at((st), (to), BELAY_NET_OPTS_(__VA_ARGS__),                 \
+        BELAY_SITE_("connect"))
+/* belay_listen(&l, ":80", .reuse_port = true) */
+#define belay_listen(l, addr, ...)                                             \
+    belay_listen_at((l), (addr), BELAY_NET_OPTS_(__VA_ARGS__),                 \
+        BELAY_SITE_("listen"))
+#define belay_listener_close(l)                                                \
+    belay_listener_close_at((l), BELAY_SITE_("listener_close"))
+#define belay_accept(l, st) belay_accept_at((l), (st), BELAY_SITE_("accept"))
+
+#endif
+#endif
