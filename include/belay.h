@@ -4,6 +4,7 @@
 #define BELAY_H
 
 #include <belay/base.h>
+#include <belay/blocking.h>
 #include <belay/broadcast.h>
 #include <belay/chan.h>
 #include <belay/diag.h>

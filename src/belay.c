@@ -62,6 +62,7 @@
 #include "core/loop.c"
 #include "core/gate.c"
 #include "core/lane.c"
+#include "core/errand.c"
 
 #include "sync/barrier.c"
 #include "sync/batch.c"

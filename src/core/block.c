@@ -11,6 +11,7 @@
 #include "core/cancel.h"
 
 #include "base/check.h"
+#include "core/errand.h"
 #include "core/sched.h"
 #include "core/scope.h"
 #include "core/wait.h"
@@ -153,12 +154,15 @@ belay_deadline_passed(const belay_block *p)
 belay_time
 belay_deadline_now(void)
 {
-    struct bly_task *t = bly_must_self("belay_deadline_now", NULL);
+    struct bly_errand *e = bly_errand_self();
     struct bly_node *n;
     int64_t when = BLY_NEVER;
     bool hidden = false;
 
-    for (n = t->node; n != NULL; n = n->up) {
+    if (e != NULL)
+        return e->deadline;
+    n = bly_must_self("belay_deadline_now", NULL)->node;
+    for (; n != NULL; n = n->up) {
         if ((!hidden || n->kind == BLY_NODE_SHIELD) && n->when < when)
             when = n->when;
         hidden = hidden || n->kind == BLY_NODE_SHIELD;
@@ -166,10 +170,19 @@ belay_deadline_now(void)
     return when == BLY_NEVER ? 0 : when;
 }
 
+/* The task that runs here, or that sleeps while this thread works for it. */
+static struct bly_task *
+block_whose(void)
+{
+    struct bly_errand *e = bly_errand_self();
+
+    return e != NULL ? e->task : bly_self();
+}
+
 const void *
 belay_local_get(const belay_key *key)
 {
-    struct bly_task *t = bly_self();
+    struct bly_task *t = block_whose();
     struct bly_node *n;
 
     for (n = t != NULL ? t->node : NULL; n != NULL; n = n->up) {
@@ -268,22 +281,33 @@ belay_stop_at(belay_scope *p, const belay_site *site, const char *fmt, ...)
 int
 belay_cancelled(void)
 {
+    struct bly_errand *e = bly_errand_self();
+
+    if (e != NULL)
+        return bly_errand_cut(e);
     return bly_cut_now(bly_must_self("belay_cancelled", NULL));
 }
 
 bool
 belay_stopping(void)
 {
-    struct bly_task *t = bly_must_self("belay_stopping", NULL);
+    struct bly_errand *e = bly_errand_self();
+    struct bly_task *t;
 
+    if (e != NULL)
+        return bly_node_stopped(e->task->node) || bly_errand_cut(e) != 0;
+    t = bly_must_self("belay_stopping", NULL);
     return bly_node_stopped(t->node) || bly_cut_now(t) != 0;
 }
 
 int
 belay_checkpoint(void)
 {
+    struct bly_errand *e = bly_errand_self();
     struct bly_task *t;
 
+    if (e != NULL)
+        return bly_errand_cut(e);
     return bly_enter(&t, "belay_checkpoint", NULL);
 }
 
@@ -330,11 +354,13 @@ const char *
 belay_cancel_cause(void)
 {
     static __thread char text[320];
-    struct bly_task *t = bly_must_self("belay_cancel_cause", NULL);
+    struct bly_errand *e = bly_errand_self();
+    struct bly_task *t =
+        e != NULL ? e->task : bly_must_self("belay_cancel_cause", NULL);
     struct bly_node *n = NULL;
     struct bly_cause *cause;
     char path[120] = "";
-    int code = bly_cut_now(t);
+    int code = e != NULL ? bly_errand_cut(e) : bly_cut_now(t);
 
     if (code == 0 || bly_cut_code(t->node, &n) == 0)
         return NULL;
@@ -369,7 +395,7 @@ belay_version(void)
 const char *
 belay_task_name(void)
 {
-    struct bly_task *t = bly_self();
+    struct bly_task *t = block_whose();
 
     return t != NULL ? t->name : NULL;
 }
@@ -377,7 +403,7 @@ belay_task_name(void)
 uint64_t
 belay_task_id(void)
 {
-    struct bly_task *t = bly_self();
+    struct bly_task *t = block_whose();
 
     return t != NULL ? t->id : 0;
 }

@@ -21,6 +21,7 @@
 #include <belay/error.h>
 
 #include "base/alloc.h"
+#include "core/errand.h"
 #include "core/rt.h"
 #include "core/wait.h"
 
@@ -143,6 +144,35 @@ trace_of(struct bly_task *t)
     return t != NULL && t->extra != NULL ? t->extra->trace : NULL;
 }
 
+/* What is recorded for who calls: a task or its deputy. */
+static struct bly_trace *
+trace_here(void)
+{
+    struct bly_errand *e = bly_errand_self();
+
+    return e != NULL ? e->trace : trace_of(bly_self());
+}
+
+/* Where a trace of t is kept, or NULL. */
+static struct bly_trace **
+trace_place(struct bly_task *t)
+{
+    struct bly_extra *e = bly_task_extra(t);
+
+    return e != NULL ? &e->trace : NULL;
+}
+
+static struct bly_trace **
+trace_place_here(void)
+{
+    struct bly_errand *e = bly_errand_self();
+    struct bly_task *t = bly_self();
+
+    if (e != NULL)
+        return &e->trace;
+    return t != NULL ? trace_place(t) : NULL;
+}
+
 static void
 trace_forget_text(struct bly_trace *tr)
 {
@@ -150,22 +180,30 @@ trace_forget_text(struct bly_trace *tr)
     tr->text = NULL;
 }
 
-/* An empty trace for the failure code, or NULL. */
-static struct bly_trace *
-trace_start(struct bly_task *t, int code)
+static void
+trace_free(struct bly_trace *tr)
 {
-    struct bly_extra *e = bly_task_extra(t);
-    struct bly_trace *tr = e != NULL ? e->trace : NULL;
+    bly_free(tr->origin);
+    bly_free(tr->text);
+    bly_free(tr);
+}
 
-    if (e == NULL)
+/* An empty trace for the failure code at this place, or NULL. */
+static struct bly_trace *
+trace_start(struct bly_trace **place, int code)
+{
+    struct bly_trace *tr;
+
+    if (place == NULL)
         return NULL;
+    tr = *place;
     if (tr == NULL) {
         tr = bly_alloc(sizeof(*tr));
         if (tr == NULL)
             return NULL;
         tr->origin = NULL;
         tr->text = NULL;
-        e->trace = tr;
+        *place = tr;
     }
     bly_free(tr->origin);
     tr->origin = NULL;
@@ -207,8 +245,7 @@ trace_continues(struct bly_trace *tr, const belay_site *site, uintptr_t frame)
 BLY_NOINLINE int
 belay_fail_at(int code, const belay_site *site, const char *fmt, ...)
 {
-    struct bly_task *t = bly_self();
-    struct bly_trace *tr = t == NULL ? NULL : trace_start(t, code);
+    struct bly_trace *tr = trace_start(trace_place_here(), code);
     va_list ap;
 
     if (tr == NULL)
@@ -224,14 +261,16 @@ BLY_NOINLINE int
 belay_trace(int code, const belay_site *site)
 {
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    struct bly_errand *e = bly_errand_self();
     struct bly_task *t = bly_self();
     struct bly_trace *tr;
 
-    if (t == NULL || code >= 0 || code == t->cut)
+    if (code >= 0 || (t == NULL && e == NULL) ||
+        code == (t != NULL ? t->cut : bly_errand_cut(e)))
         return code;
-    tr = trace_of(t);
+    tr = trace_here();
     if (tr == NULL || tr->code != code || !trace_continues(tr, site, frame)) {
-        tr = trace_start(t, code);
+        tr = trace_start(trace_place_here(), code);
         if (tr == NULL)
             return code;
         tr->passed_on = true;
@@ -243,7 +282,7 @@ belay_trace(int code, const belay_site *site)
 void
 belay_ignore(int status, const char *why)
 {
-    struct bly_trace *tr = trace_of(bly_self());
+    struct bly_trace *tr = trace_here();
 
     (void)why;
     if (tr != NULL && tr->code == status) {
@@ -260,15 +299,30 @@ bly_trace_free(struct bly_task *t)
     if (tr == NULL)
         return;
     t->extra->trace = NULL;
-    bly_free(tr->origin);
-    bly_free(tr->text);
-    bly_free(tr);
+    trace_free(tr);
+}
+
+void
+bly_trace_take(struct bly_task *t, struct bly_trace *tr)
+{
+    struct bly_trace **place;
+
+    if (tr == NULL)
+        return;
+    place = trace_place(t);
+    if (place == NULL) {
+        trace_free(tr);
+        return;
+    }
+    bly_trace_free(t);
+    tr->frame = 0;
+    *place = tr;
 }
 
 void
 bly_trace_adopt(struct bly_task *parent, int code, const char *child_why)
 {
-    struct bly_trace *tr = trace_start(parent, code);
+    struct bly_trace *tr = trace_start(trace_place(parent), code);
     static const char more[] = "\n  ...";
     size_t n;
 
@@ -336,24 +390,32 @@ why_put_trace(struct why_text *x, const struct bly_trace *tr)
         why_put(x, "\n  and %u places more", (unsigned)tr->left_out);
 }
 
+/* What there is to tell. */
+struct why {
+    const struct bly_trace *trace; /* or NULL */
+    struct bly_task *from;         /* told as well, unless NULL */
+    int code;
+    bool cut; /* it is the caller's cut */
+};
+
 static void
-why_put_all(struct why_text *x, struct bly_task *t, int code, bool from)
+why_put_all(struct why_text *x, const struct why *y)
 {
-    struct bly_trace *tr = trace_of(t);
+    const struct bly_task *t = y->from;
     const char *cause = NULL;
     char number[16];
 
-    if (tr != NULL && tr->code == code) {
-        why_put_trace(x, tr);
+    if (y->trace != NULL && y->trace->code == y->code) {
+        why_put_trace(x, y->trace);
     } else {
-        why_put(x, "%s (%s)", belay_strerror(code),
-            error_spell(code, number, sizeof(number)));
-        if (code == t->cut && t == bly_self())
+        why_put(x, "%s (%s)", belay_strerror(y->code),
+            error_spell(y->code, number, sizeof(number)));
+        if (y->cut)
             cause = belay_cancel_cause();
         if (cause != NULL)
             why_put(x, ": %s", cause);
     }
-    if (!from)
+    if (t == NULL)
         return;
     why_put(x, "\n  in task '%s'", t->name != NULL ? t->name : "?");
     if (t->base.site != NULL)
@@ -361,42 +423,50 @@ why_put_all(struct why_text *x, struct bly_task *t, int code, bool from)
 }
 
 static char *
-why_render(struct bly_task *t, int code, bool from)
+why_render(const struct why *y)
 {
     struct why_text x = {NULL, 0, 0};
 
-    why_put_all(&x, t, code, from);
+    why_put_all(&x, y);
     x.size = x.used + 1;
     x.used = 0;
     x.at = bly_alloc(x.size);
     if (x.at != NULL)
-        why_put_all(&x, t, code, from);
+        why_put_all(&x, y);
     return x.at;
 }
 
 char *
 bly_why_copy(struct bly_task *t, int code)
 {
-    return why_render(t, code, true);
+    struct why y = {.trace = trace_of(t), .from = t, .code = code,
+        .cut = t == bly_self() && code == t->cut};
+
+    return why_render(&y);
 }
 
 const char *
 belay_why(void)
 {
+    struct bly_errand *e = bly_errand_self();
     struct bly_task *t = bly_self();
-    struct bly_trace *tr = trace_of(t);
-    int code = t != NULL ? bly_cut_now(t) : 0;
+    struct bly_trace *tr = trace_here();
+    struct why y = {.code = t != NULL ? bly_cut_now(t)
+            : e != NULL               ? bly_errand_cut(e)
+                                      : 0};
     char *text;
 
-    if (code == 0 && tr != NULL)
-        code = tr->code;
-    if (code == 0)
+    y.cut = y.code != 0;
+    if (y.code == 0 && tr != NULL)
+        y.code = tr->code;
+    if (y.code == 0)
         return "no failure";
     if (tr == NULL)
-        tr = trace_start(t, 0);
-    text = tr == NULL ? NULL : why_render(t, code, false);
+        tr = trace_start(trace_place_here(), 0);
+    y.trace = tr;
+    text = tr == NULL ? NULL : why_render(&y);
     if (text == NULL)
-        return belay_strerror(code);
+        return belay_strerror(y.code);
     /* What we returned before stays good while it is still true. */
     if (tr->text != NULL && strcmp(tr->text, text) == 0) {
         bly_free(text);

@@ -344,12 +344,20 @@ static void
 lane_describe(struct bly_waiter *w, char *buf, size_t size)
 {
     struct lane_job *job = w->object;
+    struct bly_lane *l = job->lane;
+    bool queued;
 
-    (void)snprintf(buf, size, "lane '%s'", lane_kinds[job->lane->kind].name);
+    bly_lock(&l->lock);
+    queued = bly_linked(&w->link);
+    bly_unlock(&l->lock);
+    (void)snprintf(buf, size, "'%s'%s on lane '%s'",
+        w->site != NULL && w->site->what != NULL ? w->site->what : "?",
+        queued ? ", queued" : "",
+        lane_kinds[l->kind].name);
 }
 
 static const struct bly_wait_kind lane_wait_kind = {
-    .verb = "a call on", .abort = lane_abort, .describe = lane_describe};
+    .verb = "a call", .abort = lane_abort, .describe = lane_describe};
 
 static struct bly_lane *
 lane_new(struct bly_rt *rt, enum bly_lane_kind kind)

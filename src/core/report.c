@@ -10,6 +10,7 @@
 #include <belay/diag.h>
 
 #include "base/check.h"
+#include "core/errand.h"
 #include "core/overflow.h"
 #include "core/scope.h"
 
@@ -112,12 +113,21 @@ bly_report_stuck(struct bly_rt *rt, struct bly_notes *n)
 static void
 report_describe_self(char *buf, size_t size)
 {
-    struct bly_task *t = bly_self();
+    struct bly_errand *e = bly_errand_self();
+    struct bly_task *t = e != NULL ? e->task : bly_self();
     const belay_site *site;
+    int used = 0;
 
     buf[0] = '\0';
     if (t == NULL)
         return;
+    if (e != NULL && e->site != NULL)
+        used = snprintf(buf, size, " in a call of %s:%d", e->site->file,
+            e->site->line);
+    if (used < 0 || (size_t)used >= size)
+        return;
+    buf += used;
+    size -= (size_t)used;
     site = t->base.site;
     if (site != NULL)
         (void)snprintf(buf, size, " in task '%s' (spawned at %s:%d)", t->name,

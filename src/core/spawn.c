@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "core/errand.h"
 #include "core/error.h"
 #include "core/frames.h"
 #include "core/idle.h"
@@ -455,7 +456,7 @@ spawn_any(belay_scope *p, const struct spawn_ask *ask)
     struct bly_task *c;
 
     if (BLY_UNLIKELY(t == NULL))
-        bly_misuse(ask->site, "spawn outside a task");
+        bly_errand_no_task("spawn", ask->site);
     if (BLY_UNLIKELY(s->magic != BLY_SCOPE_MAGIC))
         bly_misuse(ask->site, "spawn into a scope that is not open");
     if (BLY_UNLIKELY(t->node != &s->node) && !spawn_is_below(s, t))

@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "core/cancel.h"
+#include "core/errand.h"
 #include "core/frames.h"
 #include "core/sched.h"
 #include "core/scope.h"
@@ -31,7 +32,7 @@ bly_must_self(const char *what, const belay_site *site)
     struct bly_task *t = bly_self();
 
     if (t == NULL)
-        bly_misuse(site, "%s outside a task", what);
+        bly_errand_no_task(what, site);
     bly_frames_left(t, site);
     return t;
 }
@@ -72,7 +73,7 @@ bly_enter_slow(struct bly_task *t, const char *what, const belay_site *site)
     struct bly_worker *w;
 
     if (t == NULL)
-        bly_misuse(site, "%s outside a task", what);
+        bly_errand_no_task(what, site);
     bly_frames_left(t, site);
     w = t->worker;
     if (t->slow & BLY_SLOW_NOWAIT)

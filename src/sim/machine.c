@@ -6,7 +6,7 @@
  * runtime above switches between its tasks' stacks as it always does; a thread
  * that loses the processor is saved wherever it stands, on whichever stack.
  * What a real thread has for itself is swapped with it: errno, and the worker
- * that it is.
+ * that it is or the task that it works for.
  *
  * A thread gives up the processor when it waits for a futex, joins, spins or
  * ends; at atomic depth also before any atomic access, if the explorer says
@@ -25,7 +25,7 @@
  */
 #include "sim/machine.h"
 
-#include "core/rt.h"
+#include "core/errand.h"
 #include "sim/sim.h"
 
 #include <errno.h>
@@ -123,8 +123,10 @@ machine_switch(struct bly_vthread *to)
         return;
     from->errno_kept = errno;
     from->here = bly_worker_here;
+    from->errand = bly_errand_here;
     bly_machine.current = to;
     bly_worker_here = to->here;
+    bly_errand_here = to->errand;
     if (from->state == BLY_VTHREAD_ENDED)
         bly_ctx_exit_to(&from->ctx, &to->ctx);
     bly_ctx_switch(&from->ctx, &to->ctx);
@@ -334,6 +336,7 @@ bly_machine_start(void (*main)(void *), void *arg, const char *name)
     v->debts = 0;
     v->about = NULL;
     v->here = NULL;
+    v->errand = NULL;
     snprintf(v->name, sizeof(v->name), "%s", name != NULL ? name : "thread");
     bly_ctx_make(&v->ctx, v->stack, MACHINE_STACK, vthread_main, v);
     v->state = BLY_VTHREAD_READY;
@@ -365,6 +368,7 @@ machine_reset(void)
     bly_machine.sleeps = 0;
     bly_machine.now = MACHINE_EPOCH;
     bly_worker_here = NULL;
+    bly_errand_here = NULL;
 }
 
 void
@@ -383,6 +387,7 @@ bly_sim_machine_run(void (*main)(void *), void *arg)
     bly_ctx_switch(&bly_machine.home, &bly_machine.current->ctx);
     bly_sim_now.on = false;
     bly_worker_here = NULL;
+    bly_errand_here = NULL;
     bly_machine.current = NULL;
 }
 

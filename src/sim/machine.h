@@ -36,6 +36,7 @@ struct bly_vthread {
     uint64_t debts;    /* bits of those that must do something first */
     const void *about; /* the address of the access it was stopped before */
     struct bly_worker *here;
+    struct bly_errand *errand;
     int errno_kept;
 };
 
