@@ -215,7 +215,7 @@ op_try_accept(struct bly_op *op)
         return bly_op_call(op);
     if (getsockopt(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
         return -errno;
-    return listens ? -EAGAIN : -EINVAL;
+    return listens ? -EAGAIN : bly_op_call(op); /* says why not */
 }
 
 static int

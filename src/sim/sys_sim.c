@@ -70,7 +70,15 @@ sys_check_type(int domain, int type)
     if (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX)
         return -EAFNOSUPPORT;
     type &= ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
-    return type == SOCK_STREAM ? 0 : -EPROTONOSUPPORT;
+    return type == SOCK_STREAM || type == SOCK_DGRAM ? 0 : -EPROTONOSUPPORT;
+}
+
+static enum bly_vnet_kind
+sys_kind(int type)
+{
+    return (type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_DGRAM
+        ? BLY_VNET_GRAM
+        : BLY_VNET_STREAM;
 }
 
 int
@@ -84,7 +92,7 @@ bly_sys_socket(int domain, int type, int protocol)
         return r;
     if (sys_fails())
         return -EMFILE;
-    e = bly_vnet_end_new(domain, BLY_VNET_STREAM);
+    e = bly_vnet_end_new(domain, sys_kind(type));
     if (e == NULL)
         return -ENOMEM;
     r = bly_vnet_fd_new(e);
@@ -103,8 +111,8 @@ bly_sys_socketpair(int domain, int type, int fds[2])
         return r;
     if (sys_fails())
         return -EMFILE;
-    a = bly_vnet_end_new(domain, BLY_VNET_STREAM);
-    b = bly_vnet_end_new(domain, BLY_VNET_STREAM);
+    a = bly_vnet_end_new(domain, sys_kind(type));
+    b = bly_vnet_end_new(domain, sys_kind(type));
     r = sys_pair(a, b, fds);
     if (r < 0)
         return r;
@@ -218,7 +226,7 @@ bly_sys_getopt(int fd, int level, int name, int *value)
         e->error = 0;
         return 0;
     case SO_TYPE:
-        *value = SOCK_STREAM;
+        *value = e->kind == BLY_VNET_GRAM ? SOCK_DGRAM : SOCK_STREAM;
         return 0;
     case SO_DOMAIN:
         *value = e->domain;

@@ -20,7 +20,12 @@
  *     once, then there is the end;
  *   - who connects to nobody is refused, but waits while the listener's queue
  *     is full;
- *   - a write to a pipe of no more than its room is not split.
+ *   - a write to a pipe of no more than its room is not split;
+ *   - what has no room is lost if it was sent by UDP, else its sender waits;
+ *   - descriptors stay with the bytes that they were sent with.
+ *
+ * One is not: the name of a unix socket goes when its socket is closed; there
+ * is no file that remains.
  *
  * Nothing here asks the explorer, and nothing here wakes anybody: whoever has
  * changed something calls bly_vnet_changed() when he is done.  That is in
@@ -34,7 +39,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VNET_FIRST_PORT = 40000 };
+enum { VNET_FIRST_PORT = 40000, VNET_HELD = 1 << 20 };
 
 struct bly_vnet bly_vnet;
 
@@ -50,11 +55,24 @@ bly_vnet_end_new(int domain, enum bly_vnet_kind kind)
     memset(e, 0, sizeof(*e));
     e->domain = domain;
     e->kind = (uint8_t)kind;
-    e->room = BLY_VNET_ROOM;
+    e->room = kind == BLY_VNET_GRAM ? BLY_VNET_GRAM_ROOM : BLY_VNET_ROOM;
     e->reads = e->writes = true;
     bly_list_init(&e->queue);
+    bly_list_init(&e->gifts);
+    bly_list_init(&e->grams);
     bly_list_push(&bly_vnet.ends, &e->link);
     return e;
+}
+
+/* Throws away what nobody has taken, but for plain bytes. */
+static void
+vnet_end_empty(struct bly_vnet_end *e)
+{
+    struct bly_link *l;
+
+    bly_vnet_gram_drop_all(e);
+    while ((l = bly_list_pop(&e->gifts)) != NULL)
+        bly_vnet_gift_drop(BLY_CONTAINER(l, struct bly_vnet_gift, link));
 }
 
 void
@@ -65,6 +83,7 @@ bly_vnet_end_free(struct bly_vnet_end *e)
     if (bly_linked(&e->queued))
         bly_list_remove(&e->queued);
     bly_list_remove(&e->link);
+    vnet_end_empty(e);
     bly_free_quiet(e->bytes);
     bly_free_quiet(e);
 }
@@ -101,21 +120,47 @@ bly_vnet_fd_close(int fd)
     struct bly_vnet_end *e = bly_vnet_end_of(fd);
 
     bly_vnet.fds[fd - BLY_SIM_FD] = NULL;
+    bly_vnet_end_put(e);
+}
+
+void
+bly_vnet_end_put(struct bly_vnet_end *e)
+{
     if (--e->refs == 0)
         bly_vnet_close(e);
 }
 
 /* ---- a run -------------------------------------------------------------- */
 
+static struct bly_vnet_end *
+vnet_end_after(struct bly_vnet_end *e)
+{
+    struct bly_link *l = e == NULL ? bly_list_first(&bly_vnet.ends)
+                                   : bly_list_next(&bly_vnet.ends, &e->link);
+
+    return l == NULL ? NULL : BLY_CONTAINER(l, struct bly_vnet_end, link);
+}
+
+/* Some are only held by what lies in others, so nothing closes by itself. */
+static void
+vnet_free_all(void)
+{
+    struct bly_vnet_end *e;
+
+    for (e = vnet_end_after(NULL); e != NULL; e = vnet_end_after(e))
+        e->refs += VNET_HELD;
+    for (e = vnet_end_after(NULL); e != NULL; e = vnet_end_after(e))
+        vnet_end_empty(e);
+    while ((e = vnet_end_after(NULL)) != NULL)
+        bly_vnet_end_free(e);
+}
+
 void
 bly_vnet_reset(void)
 {
-    struct bly_link *l;
-
     if (bly_vnet.ends.head.next == NULL)
         bly_list_init(&bly_vnet.ends);
-    while ((l = bly_list_first(&bly_vnet.ends)) != NULL)
-        bly_vnet_end_free(BLY_CONTAINER(l, struct bly_vnet_end, link));
+    vnet_free_all();
     memset(bly_vnet.fds, 0, bly_vnet.fds_used * sizeof(bly_vnet.fds[0]));
     bly_vnet.fds_used = 0;
     bly_vnet.port = VNET_FIRST_PORT;

@@ -5,7 +5,9 @@
  * vnet.c       the table of descriptors; ends
  * vnet_addr.c  addresses
  * vnet_sock.c  sockets and pipes: connecting, closing
- * vnet_data.c  bytes
+ * vnet_data.c  bytes of streams
+ * vnet_gram.c  datagrams
+ * vnet_gift.c  descriptors that are sent
  * vnet_op.c    an operation on an end: what it would do, doing it
  * io.c         the backend: what flies, and when it completes
  * sys_sim.c    os/sys.h
@@ -22,7 +24,8 @@
 
 enum {
     BLY_VNET_FDS = 4096, /* descriptors of a run */
-    BLY_VNET_ROOM = 4096 /* bytes that wait at an end, unless set */
+    BLY_VNET_ROOM = 4096, /* bytes that wait at an end, unless set */
+    BLY_VNET_GRAM_ROOM = 65536 /* the same of datagrams */
 };
 
 struct bly_op;
@@ -32,11 +35,19 @@ struct bly_vnet_addr {
     struct sockaddr_storage sa;
 };
 
-enum bly_vnet_kind { BLY_VNET_STREAM, BLY_VNET_PIPE };
+enum bly_vnet_kind { BLY_VNET_STREAM, BLY_VNET_PIPE, BLY_VNET_GRAM };
 enum bly_vnet_state {
     BLY_VNET_NEW,
     BLY_VNET_LISTENS,
     BLY_VNET_CONNECTED /* has had a peer */
+};
+
+/* Descriptors that are on their way, with the bytes [start, end). */
+struct bly_vnet_gift {
+    struct bly_link link; /* in bly_vnet_end.gifts, unless in a datagram */
+    uint64_t start, end;
+    uint32_t count;
+    struct bly_vnet_end *ends[];
 };
 
 /* A socket, or an end of a pipe. */
@@ -58,6 +69,9 @@ struct bly_vnet_end {
     struct bly_vnet_addr local, remote;
     char *bytes; /* that have come and wait to be read: used of room */
     size_t room, used;
+    uint64_t taken;         /* bytes that have been read from it */
+    struct bly_list gifts;  /* that come with bytes */
+    struct bly_list grams;  /* datagrams that wait; used is their sum */
     uint32_t backlog;
     struct bly_list queue; /* of a listener: ends not yet accepted */
     uint32_t nqueue;
@@ -83,8 +97,10 @@ struct bly_vnet_end *bly_vnet_end_new(int domain, enum bly_vnet_kind kind);
 int bly_vnet_fd_new(struct bly_vnet_end *e);
 /* NULL: no such descriptor. */
 struct bly_vnet_end *bly_vnet_end_of(int fd);
-/* Takes the number back; the last one closes the end. */
+/* Takes the number back. */
 void bly_vnet_fd_close(int fd);
+/* One reference less; the last one closes the end. */
+void bly_vnet_end_put(struct bly_vnet_end *e);
 /* Out of everything; its peer does not know it any more. */
 void bly_vnet_end_free(struct bly_vnet_end *e);
 
@@ -100,6 +116,8 @@ void bly_vnet_addr_get(const struct bly_vnet_addr *a, struct sockaddr *sa,
 bool bly_vnet_addr_covers(const struct bly_vnet_addr *bound,
     const struct bly_vnet_addr *to);
 void bly_vnet_addr_text(const struct bly_vnet_addr *a, char *buf, size_t size);
+/* What it is if nobody is bound to it: -ENOENT or -ECONNREFUSED. */
+int bly_vnet_addr_nobody(const struct bly_vnet_addr *a);
 /* The address itself instead of "any". */
 void bly_vnet_addr_here(struct bly_vnet_addr *a);
 /* The same as seen by a socket of this domain. */
@@ -113,6 +131,11 @@ void bly_vnet_addr_any(struct bly_vnet_addr *a, int domain);
 /* ---- vnet_sock.c -------------------------------------------------------- */
 
 void bly_vnet_join(struct bly_vnet_end *a, struct bly_vnet_end *b);
+/* Who is bound to what `to' names; NULL: nobody. */
+struct bly_vnet_end *bly_vnet_find(const struct bly_vnet_addr *to,
+    enum bly_vnet_kind kind, bool listens);
+/* e gets an address to send from, if it has none and its domain wants one. */
+int bly_vnet_name_client(struct bly_vnet_end *e) BLY_MUST_CHECK;
 int bly_vnet_bind(struct bly_vnet_end *e, const struct bly_vnet_addr *a)
     BLY_MUST_CHECK;
 int bly_vnet_listen(struct bly_vnet_end *e, int backlog) BLY_MUST_CHECK;
@@ -135,7 +158,12 @@ struct bly_vnet_move {
     const struct iovec *iov;
     size_t len; /* at most the sum of all */
     uint32_t flags;
+    struct msghdr *msg; /* NULL: only bytes */
+    size_t control;     /* room in msg for what comes with them */
 };
+
+void bly_vnet_scatter(const struct iovec *iov, const char *from, size_t n);
+void bly_vnet_gather(const struct iovec *iov, char *to, size_t n);
 
 /* Each: a count, an error, or -EAGAIN.  dry: only what it would be. */
 int bly_vnet_recv(struct bly_vnet_end *e, const struct bly_vnet_move *m,
@@ -144,6 +172,27 @@ int bly_vnet_put(struct bly_vnet_end *e, const struct bly_vnet_move *m,
     bool dry) BLY_MUST_CHECK;
 /* What is ready, of poll's events. */
 int bly_vnet_poll(const struct bly_vnet_end *e, int events);
+
+/* ---- vnet_gram.c -------------------------------------------------------- */
+
+int bly_vnet_gram_connect(struct bly_vnet_end *e,
+    const struct bly_vnet_addr *to, bool dry) BLY_MUST_CHECK;
+int bly_vnet_gram_recv(struct bly_vnet_end *e, const struct bly_vnet_move *m,
+    bool dry) BLY_MUST_CHECK;
+int bly_vnet_gram_put(struct bly_vnet_end *e, const struct bly_vnet_move *m,
+    bool dry) BLY_MUST_CHECK;
+int bly_vnet_gram_poll(const struct bly_vnet_end *e);
+void bly_vnet_gram_drop_all(struct bly_vnet_end *e);
+
+/* ---- vnet_gift.c -------------------------------------------------------- */
+
+/* What msg sends along, or NULL. */
+int bly_vnet_gift_pack(const struct bly_vnet_end *e, const struct msghdr *msg,
+    struct bly_vnet_gift **out) BLY_MUST_CHECK;
+/* To who receives: descriptors, and what the message says of them. */
+void bly_vnet_gift_unpack(struct bly_vnet_gift *g,
+    const struct bly_vnet_move *m);
+void bly_vnet_gift_drop(struct bly_vnet_gift *g);
 
 /* ---- vnet_op.c ---------------------------------------------------------- */
 

@@ -105,6 +105,15 @@ bly_vnet_addr_text(const struct bly_vnet_addr *a, char *buf, size_t size)
         snprintf(buf, size, "%.*s", n, addr_path(a));
 }
 
+int
+bly_vnet_addr_nobody(const struct bly_vnet_addr *a)
+{
+    bool path = a->sa.ss_family == AF_UNIX && addr_path_len(a) > 0 &&
+        addr_path(a)[0] != '\0';
+
+    return path ? -ENOENT : -ECONNREFUSED;
+}
+
 /* ---- numbers ------------------------------------------------------------ */
 
 static uint16_t

@@ -21,28 +21,66 @@ data_error(struct bly_vnet_end *e, bool dry)
 
 /* ---- receiving ---------------------------------------------------------- */
 
-static void
-data_take(struct bly_vnet_end *e, const struct iovec *iov, size_t n, bool peek)
+void
+bly_vnet_scatter(const struct iovec *iov, const char *from, size_t n)
 {
-    size_t done = 0;
-
-    for (; done < n; iov++) {
-        size_t k = n - done < iov->iov_len ? n - done : iov->iov_len;
+    for (; n > 0; iov++) {
+        size_t k = n < iov->iov_len ? n : iov->iov_len;
 
         if (k > 0)
-            memcpy(iov->iov_base, e->bytes + done, k);
-        done += k;
+            memcpy(iov->iov_base, from, k);
+        from += k;
+        n -= k;
     }
-    if (peek || n == 0)
+}
+
+/* The first descriptors that have not been taken; NULL: none. */
+static struct bly_vnet_gift *
+data_gift(struct bly_vnet_end *e)
+{
+    struct bly_link *l = bly_list_first(&e->gifts);
+
+    return l == NULL ? NULL : BLY_CONTAINER(l, struct bly_vnet_gift, link);
+}
+
+/* As Linux does, a read takes at most one message with descriptors, and
+ * nothing after it. */
+static void
+data_take(struct bly_vnet_end *e, const struct bly_vnet_move *m, size_t n)
+{
+    struct bly_vnet_gift *g = data_gift(e);
+
+    bly_vnet_scatter(m->iov, e->bytes, n);
+    if ((m->flags & MSG_PEEK) != 0 || n == 0)
         return;
+    if (g != NULL && e->taken + n > g->start) {
+        bly_list_remove(&g->link);
+        if (m->msg != NULL)
+            bly_vnet_gift_unpack(g, m);
+        else
+            bly_vnet_gift_drop(g);
+    }
+    e->taken += n;
     e->used -= n;
     memmove(e->bytes, e->bytes + n, e->used);
+}
+
+static size_t
+data_there(struct bly_vnet_end *e, size_t n)
+{
+    const struct bly_vnet_gift *g = data_gift(e);
+
+    if (n > e->used)
+        n = e->used;
+    if (g != NULL && n > g->end - e->taken)
+        n = (size_t)(g->end - e->taken);
+    return n;
 }
 
 int
 bly_vnet_recv(struct bly_vnet_end *e, const struct bly_vnet_move *m, bool dry)
 {
-    size_t n = m->len < e->used ? m->len : e->used;
+    size_t n = data_there(e, m->len);
 
     if (!e->reads)
         return -EBADF;
@@ -50,7 +88,7 @@ bly_vnet_recv(struct bly_vnet_end *e, const struct bly_vnet_move *m, bool dry)
         return e->domain == AF_UNIX ? -EINVAL : -ENOTCONN;
     if (n > 0) {
         if (!dry)
-            data_take(e, m->iov, n, (m->flags & MSG_PEEK) != 0);
+            data_take(e, m, n);
         return (int)n;
     }
     if (e->error != 0 && !e->eof)
@@ -62,17 +100,43 @@ bly_vnet_recv(struct bly_vnet_end *e, const struct bly_vnet_move *m, bool dry)
 
 /* ---- sending ------------------------------------------------------------ */
 
-static void
-data_give(struct bly_vnet_end *to, const struct iovec *iov, size_t n)
+void
+bly_vnet_gather(const struct iovec *iov, char *to, size_t n)
 {
     for (; n > 0; iov++) {
         size_t k = n < iov->iov_len ? n : iov->iov_len;
 
         if (k > 0)
-            memcpy(to->bytes + to->used, iov->iov_base, k);
-        to->used += k;
+            memcpy(to, iov->iov_base, k);
+        to += k;
         n -= k;
     }
+}
+
+/* n bytes, and what comes with them. */
+static int
+data_give(struct bly_vnet_end *e, struct bly_vnet_end *to,
+    const struct bly_vnet_move *m, size_t n)
+{
+    struct bly_vnet_gift *g = NULL;
+    int r = m->msg != NULL ? bly_vnet_gift_pack(e, m->msg, &g) : 0;
+
+    if (r < 0)
+        return r;
+    if (to->bytes == NULL)
+        to->bytes = bly_alloc_quiet(to->room);
+    if (to->bytes == NULL) {
+        bly_vnet_gift_drop(g);
+        return -ENOMEM;
+    }
+    if (g != NULL) {
+        g->start = to->taken + to->used;
+        g->end = g->start + n;
+        bly_list_push(&to->gifts, &g->link);
+    }
+    bly_vnet_gather(m->iov, to->bytes + to->used, n);
+    to->used += n;
+    return (int)n;
 }
 
 /* How many of n go into the room of `to'; 0: wait. */
@@ -110,14 +174,7 @@ bly_vnet_put(struct bly_vnet_end *e, const struct bly_vnet_move *m, bool dry)
     n = data_fits(to, m->len);
     if (n == 0)
         return -EAGAIN;
-    if (dry)
-        return (int)n;
-    if (to->bytes == NULL)
-        to->bytes = bly_alloc_quiet(to->room);
-    if (to->bytes == NULL)
-        return -ENOMEM;
-    data_give(to, m->iov, n);
-    return (int)n;
+    return dry ? (int)n : data_give(e, to, m, n);
 }
 
 /* ---- readiness ---------------------------------------------------------- */
@@ -153,7 +210,9 @@ bly_vnet_poll(const struct bly_vnet_end *e, int events)
 {
     int got = 0;
 
-    if (e->state == BLY_VNET_LISTENS) {
+    if (e->kind == BLY_VNET_GRAM) {
+        got = bly_vnet_gram_poll(e);
+    } else if (e->state == BLY_VNET_LISTENS) {
         if (e->nqueue > 0)
             got |= POLLIN | POLLRDNORM;
     } else if (e->state == BLY_VNET_NEW) {

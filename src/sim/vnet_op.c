@@ -19,29 +19,52 @@ op_sum(const struct iovec *iov, size_t count)
     return sum;
 }
 
-/* What a message moves; its names and control data do not matter here. */
 static struct bly_vnet_move
-op_message(const struct bly_op *op)
+op_message(const struct bly_op *op, bool dry)
 {
     struct msghdr *msg = op->buf;
+    struct bly_vnet_move m = {.iov = msg->msg_iov,
+        .len = op_sum(msg->msg_iov, msg->msg_iovlen), .flags = op->flags,
+        .msg = msg, .control = msg->msg_controllen};
 
-    return (struct bly_vnet_move){.iov = msg->msg_iov,
-        .len = op_sum(msg->msg_iov, msg->msg_iovlen), .flags = op->flags};
+    if (!dry && op->kind == BLY_OP_RECVMSG) {
+        msg->msg_controllen = 0;
+        msg->msg_flags = 0;
+    }
+    return m;
+}
+
+static bool
+op_receives(const struct bly_op *op)
+{
+    return op->kind == BLY_OP_READ || op->kind == BLY_OP_READV ||
+        op->kind == BLY_OP_RECV || op->kind == BLY_OP_RECVMSG;
+}
+
+static int
+op_move_on(struct bly_op *op, struct bly_vnet_end *e, struct bly_vnet_move *m,
+    bool dry)
+{
+    if (e->kind == BLY_VNET_GRAM)
+        return op_receives(op) ? bly_vnet_gram_recv(e, m, dry)
+                               : bly_vnet_gram_put(e, m, dry);
+    if (!op_receives(op))
+        return bly_vnet_put(e, m, dry);
+    if (m->msg != NULL && !dry)
+        m->msg->msg_namelen = 0;
+    return bly_vnet_recv(e, m, dry);
 }
 
 static int
 op_move(struct bly_op *op, struct bly_vnet_end *e, size_t most, bool dry)
 {
     struct iovec one = {op->buf, op->len};
-    struct bly_vnet_move m = {&one, op->len, op->flags};
+    struct bly_vnet_move m = {.iov = &one, .len = op->len, .flags = op->flags};
     bool plain = op->kind == BLY_OP_READ || op->kind == BLY_OP_WRITE ||
         op->kind == BLY_OP_READV || op->kind == BLY_OP_WRITEV;
 
     if (plain && op->off >= 0)
         return -ESPIPE;
-    if (op->kind == BLY_OP_SENDMSG &&
-        ((struct msghdr *)op->buf)->msg_controllen > 0)
-        return -EOPNOTSUPP;
     if (!plain && e->kind == BLY_VNET_PIPE)
         return -ENOTSOCK;
     if (plain)
@@ -49,28 +72,12 @@ op_move(struct bly_op *op, struct bly_vnet_end *e, size_t most, bool dry)
     if (op->kind == BLY_OP_READV || op->kind == BLY_OP_WRITEV) {
         m.iov = op->buf;
         m.len = op_sum(m.iov, op->len);
-    } else if (op->kind == BLY_OP_RECVMSG || op->kind == BLY_OP_SENDMSG) {
-        m = op_message(op);
+    } else if (!plain && op->kind != BLY_OP_RECV && op->kind != BLY_OP_SEND) {
+        m = op_message(op, dry);
     }
     if (m.len > most)
         m.len = most;
-    switch (op->kind) {
-    case BLY_OP_READ:
-    case BLY_OP_READV:
-    case BLY_OP_RECV:
-        return bly_vnet_recv(e, &m, dry);
-    case BLY_OP_RECVMSG:
-        if (!dry) {
-            struct msghdr *msg = op->buf;
-
-            msg->msg_namelen = 0;
-            msg->msg_controllen = 0;
-            msg->msg_flags = 0;
-        }
-        return bly_vnet_recv(e, &m, dry);
-    default:
-        return bly_vnet_put(e, &m, dry);
-    }
+    return op_move_on(op, e, &m, dry);
 }
 
 static int
@@ -90,7 +97,10 @@ op_connect(struct bly_op *op, struct bly_vnet_end *e, bool dry)
     struct bly_vnet_addr to;
     int r = bly_vnet_addr_set(&to, e->domain, op->buf, (socklen_t)op->len);
 
-    return r < 0 ? r : bly_vnet_connect(e, &to, dry);
+    if (r < 0)
+        return r;
+    return e->kind == BLY_VNET_GRAM ? bly_vnet_gram_connect(e, &to, dry)
+                                    : bly_vnet_connect(e, &to, dry);
 }
 
 static int
@@ -164,6 +174,8 @@ bly_vnet_fail(const struct bly_op *op)
         return -EMFILE;
     if (op->kind == BLY_OP_CONNECT)
         return -ECONNREFUSED;
+    if (e != NULL && e->kind == BLY_VNET_GRAM)
+        return -ENOBUFS;
     if (e == NULL || e->kind != BLY_VNET_STREAM || !op_moves(op) ||
         e->state != BLY_VNET_CONNECTED)
         return -EIO;

@@ -6,9 +6,16 @@
 
 /* ---- names -------------------------------------------------------------- */
 
-/* Who is bound to what `to' names, and listens if that is asked for. */
-static struct bly_vnet_end *
-sock_find(const struct bly_vnet_addr *to, bool listens)
+/* Numbers belong to a protocol, paths to all. */
+static bool
+sock_same_names(const struct bly_vnet_end *e, enum bly_vnet_kind kind)
+{
+    return e->domain == AF_UNIX || e->kind == (uint8_t)kind;
+}
+
+struct bly_vnet_end *
+bly_vnet_find(const struct bly_vnet_addr *to, enum bly_vnet_kind kind,
+    bool listens)
 {
     struct bly_vnet_end *e;
     struct bly_link *l;
@@ -18,6 +25,7 @@ sock_find(const struct bly_vnet_addr *to, bool listens)
         e = BLY_CONTAINER(l, struct bly_vnet_end, link);
         if (e->bound && bly_vnet_addr_covers(&e->local, to) &&
             !(e->v6only && to->sa.ss_family == AF_INET) &&
+            sock_same_names(e, kind) &&
             (!listens || e->state == BLY_VNET_LISTENS))
             return e;
     }
@@ -35,6 +43,7 @@ sock_is_taken(const struct bly_vnet_end *e, const struct bly_vnet_addr *a)
             BLY_CONTAINER(l, struct bly_vnet_end, link);
 
         if (o->bound && !(o->reuse_port && e->reuse_port) &&
+            sock_same_names(o, (enum bly_vnet_kind)e->kind) &&
             (bly_vnet_addr_covers(&o->local, a) ||
                 bly_vnet_addr_covers(a, &o->local)))
             return true;
@@ -83,6 +92,8 @@ bly_vnet_listen(struct bly_vnet_end *e, int backlog)
 
     if (e->kind == BLY_VNET_PIPE)
         return -ENOTSOCK;
+    if (e->kind == BLY_VNET_GRAM)
+        return -EOPNOTSUPP;
     if (e->state == BLY_VNET_CONNECTED)
         return -EINVAL;
     if (e->local.len == 0) {
@@ -109,8 +120,8 @@ bly_vnet_join(struct bly_vnet_end *a, struct bly_vnet_end *b)
     a->state = b->state = BLY_VNET_CONNECTED;
 }
 
-static int
-sock_name_client(struct bly_vnet_end *e, const struct bly_vnet_addr *to)
+int
+bly_vnet_name_client(struct bly_vnet_end *e)
 {
     int r = 0;
 
@@ -119,6 +130,14 @@ sock_name_client(struct bly_vnet_end *e, const struct bly_vnet_addr *to)
         if (e->domain != AF_UNIX)
             r = sock_number(e, &e->local);
     }
+    return r;
+}
+
+static int
+sock_name_both(struct bly_vnet_end *e, const struct bly_vnet_addr *to)
+{
+    int r = bly_vnet_name_client(e);
+
     bly_vnet_addr_here(&e->local);
     e->remote = *to;
     bly_vnet_addr_here(&e->remote);
@@ -129,19 +148,20 @@ int
 bly_vnet_connect(struct bly_vnet_end *e, const struct bly_vnet_addr *to,
     bool dry)
 {
-    struct bly_vnet_end *listener, *s;
+    struct bly_vnet_end *listener, *other, *s;
     int r;
 
     if (e->kind == BLY_VNET_PIPE)
         return -ENOTSOCK;
     if (e->state != BLY_VNET_NEW)
         return -EISCONN;
-    listener = sock_find(to, true);
-    if (listener == NULL && to->sa.ss_family == AF_UNIX &&
-        sock_find(to, false) == NULL)
-        return -ENOENT;
-    if (listener == NULL)
-        return -ECONNREFUSED;
+    listener = bly_vnet_find(to, BLY_VNET_STREAM, true);
+    if (listener == NULL) {
+        other = bly_vnet_find(to, BLY_VNET_STREAM, false);
+        if (other == NULL)
+            return bly_vnet_addr_nobody(to);
+        return other->kind == BLY_VNET_GRAM ? -EPROTOTYPE : -ECONNREFUSED;
+    }
     if (listener->nqueue > listener->backlog)
         return -EAGAIN;
     if (dry)
@@ -149,7 +169,7 @@ bly_vnet_connect(struct bly_vnet_end *e, const struct bly_vnet_addr *to,
     s = bly_vnet_end_new(listener->domain, BLY_VNET_STREAM);
     if (s == NULL)
         return -ENOMEM;
-    r = sock_name_client(e, to);
+    r = sock_name_both(e, to);
     if (r < 0) {
         bly_vnet_end_free(s);
         return r;
@@ -189,6 +209,8 @@ bly_vnet_accept(struct bly_vnet_end *listener, struct bly_vnet_addr *from,
 
     if (listener->kind == BLY_VNET_PIPE)
         return -ENOTSOCK;
+    if (listener->kind == BLY_VNET_GRAM)
+        return -EOPNOTSUPP;
     if (listener->state != BLY_VNET_LISTENS || listener->no_more_reads)
         return -EINVAL;
     if (s == NULL)
@@ -225,9 +247,11 @@ sock_part(struct bly_vnet_end *e)
         return;
     if (e->used > 0 && e->kind == BLY_VNET_STREAM)
         bly_vnet_is_reset(p);
-    p->eof |= !p->dead;
-    if (e->domain == AF_UNIX) /* nothing can be sent to a dead name */
-        p->no_more_writes = true;
+    if (e->kind != BLY_VNET_GRAM) {
+        p->eof |= !p->dead;
+        if (e->domain == AF_UNIX) /* nothing can be sent to a dead name */
+            p->no_more_writes = true;
+    }
     p->peer = NULL;
     e->peer = NULL;
 }
@@ -266,7 +290,7 @@ bly_vnet_shut(struct bly_vnet_end *e, int how)
         return -ENOTCONN;
     e->no_more_reads |= reads;
     e->no_more_writes |= writes;
-    if (e->peer != NULL) {
+    if (e->peer != NULL && e->kind != BLY_VNET_GRAM) {
         e->peer->eof |= writes;
         e->peer->no_more_writes |= reads && e->domain == AF_UNIX;
     }

@@ -3,170 +3,13 @@
  * Sockets by bare operations and bare system calls, so that the simulated
  * kernel is held against the real one, and not against what it says itself.
  */
-#include "suite.h"
+#include "sock.h"
 
-#include "io/op.h"
-#include "os/sys.h"
-
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
-
-/* ---- calls -------------------------------------------------------------- */
-
-static int
-sock_op(enum bly_op_kind kind, int fd, void *buf, size_t len,
-    socklen_t *addrlen)
-{
-    struct bly_op op;
-    int r = bly_op_begin(&op, kind, fd, "sock_op", BELAY_SITE_("sock_op"));
-
-    if (r < 0)
-        return r;
-    op.buf = buf;
-    op.len = len;
-    op.addrlen = addrlen;
-    if (kind == BLY_OP_SEND)
-        op.flags = MSG_NOSIGNAL;
-    if (kind == BLY_OP_ACCEPT)
-        op.flags = SOCK_CLOEXEC;
-    return bly_op_run(&op);
-}
-
-static int
-sock_recv(int fd, void *buf, size_t n)
-{
-    return sock_op(BLY_OP_RECV, fd, buf, n, NULL);
-}
-
-/* All of it. */
-static int
-sock_send(int fd, const char *text)
-{
-    size_t done = 0, len = strlen(text);
-
-    while (done < len) {
-        int r = sock_op(BLY_OP_SEND, fd, (void *)(uintptr_t)(text + done),
-            len - done, NULL);
-
-        if (r < 0)
-            return r;
-        done += (size_t)r;
-    }
-    return (int)done;
-}
-
-static int
-sock_accept(int fd)
-{
-    return sock_op(BLY_OP_ACCEPT, fd, NULL, 0, NULL);
-}
-
-/* All of text comes, in however many pieces. */
-static int
-sock_expect(int fd, const char *text)
-{
-    char buf[64];
-    size_t want = strlen(text);
-
-    BELAY_TRY(belay_read_all(fd, buf, want, NULL));
-    HOLDS(memcmp(buf, text, want) == 0);
-    return 0;
-}
-
-struct sock_addr {
-    struct sockaddr_storage sa;
-    socklen_t len;
-};
-
-static struct sockaddr *
-sock_sa(struct sock_addr *a)
-{
-    return (struct sockaddr *)(void *)&a->sa;
-}
-
-static int
-sock_new(int *fd, int domain)
-{
-    int flags = bly_io_sock_flags(bly_must_self("sock_new", NULL)->worker);
-
-    *fd = flags < 0 ? flags : bly_sys_socket(domain, SOCK_STREAM | flags, 0);
-    return *fd < 0 ? *fd : 0;
-}
-
-/* A loopback address, or no name at all (unix). */
-static void
-sock_any(struct sock_addr *a, int domain)
-{
-    struct sockaddr_in *in = (void *)&a->sa;
-
-    memset(a, 0, sizeof *a);
-    a->sa.ss_family = (sa_family_t)domain;
-    a->len = sizeof(sa_family_t);
-    if (domain == AF_INET) {
-        in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        a->len = sizeof *in;
-    }
-}
-
-static int
-sock_listen(int *fd, struct sock_addr *a, int domain, int backlog)
-{
-    BELAY_TRY(sock_new(fd, domain));
-    sock_any(a, domain);
-    BELAY_TRY(bly_sys_bind(*fd, sock_sa(a), a->len));
-    a->len = sizeof a->sa;
-    BELAY_TRY(bly_sys_name(*fd, false, sock_sa(a), &a->len));
-    return bly_sys_listen(*fd, backlog);
-}
-
-static int
-sock_connect(int *fd, struct sock_addr *a)
-{
-    BELAY_TRY(sock_new(fd, a->sa.ss_family));
-    return sock_op(BLY_OP_CONNECT, *fd, &a->sa, a->len, NULL);
-}
-
-/* Two sockets that are connected, and close with the block. */
-#define PAIR(domain, client, server)                                           \
-    BELAY_AUTO_FD(client);                                                     \
-    BELAY_AUTO_FD(server);                                                     \
-    BELAY_TRY(sock_pair((domain), &client, &server))
-
-static int
-sock_pair(int domain, int *client, int *server)
-{
-    BELAY_AUTO_FD(l);
-    struct sock_addr a;
-
-    BELAY_TRY(sock_listen(&l, &a, domain, 8));
-    BELAY_TRY(sock_connect(client, &a));
-    *server = sock_accept(l);
-    return *server < 0 ? *server : 0;
-}
-
-static int
-sock_poll(int fd)
-{
-    return bly_sys_poll(fd, POLLIN | POLLOUT | POLLRDHUP);
-}
-
-static const int sock_domains[] = {AF_INET, AF_UNIX};
-
-/* Each case for each kind of socket. */
-#define BOTH(name)                                                             \
-    static int name##_of(int domain);                                          \
-    static int name(void)                                                      \
-    {                                                                          \
-        for (int i = 0; i < 2; i++)                                            \
-            BELAY_TRY(name##_of(sock_domains[i]));                             \
-        return 0;                                                              \
-    }                                                                          \
-    static int name##_of(int domain)
 
 /* ---- connecting --------------------------------------------------------- */
 
@@ -230,7 +73,7 @@ an_address_is_taken_once(void)
     struct sock_addr a;
 
     BELAY_TRY(sock_listen(&l, &a, AF_INET, 8));
-    BELAY_TRY(sock_new(&m, AF_INET));
+    BELAY_TRY(sock_new(&m, AF_INET, SOCK_STREAM));
     EQUAL(bly_sys_bind(m, sock_sa(&a), a.len), -EADDRINUSE);
     EQUAL(bly_sys_bind(l, sock_sa(&a), a.len), -EINVAL);
     return 0;
@@ -438,7 +281,7 @@ BOTH(a_fresh_socket_can_do_little)
     struct sock_addr a = {.len = sizeof a.sa};
     char buf[4];
 
-    BELAY_TRY(sock_new(&fd, domain));
+    BELAY_TRY(sock_new(&fd, domain, SOCK_STREAM));
     EQUAL(sock_recv(fd, buf, sizeof buf),
         domain == AF_UNIX ? -EINVAL : -ENOTCONN);
     EQUAL(sock_send(fd, "x"), domain == AF_UNIX ? -ENOTCONN : -EPIPE);
@@ -464,8 +307,6 @@ a_pair_is_connected(void)
     BELAY_TRY(sock_expect(b, "one"));
     return sock_expect(a, "two");
 }
-
-#define CASE(name) {#name, name}
 
 const struct driver_case driver_sockets[] = {
     CASE(both_sides_hear_each_other),

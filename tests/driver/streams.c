@@ -313,7 +313,7 @@ an_idle_relay_ends(void)
     PAIR(back, server);
     BELAY_TRY(say(client, "hello"));
     BELAY_SCOPE_CATCH(s, &err)
-        belay_spawn(s, relay, front, back, BELAY_MS(5), &sent, NULL, &r);
+        belay_spawn(s, relay, front, back, BELAY_MS(200), &sent, NULL, &r);
     EQUAL(r, -ETIMEDOUT);
     HOLDS(sent <= 5);
     return 0;

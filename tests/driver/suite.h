@@ -19,6 +19,7 @@ extern const struct driver_case driver_net[];
 extern const struct driver_case driver_pipes[];
 extern const struct driver_case driver_ready[];
 extern const struct driver_case driver_sockets[];
+extern const struct driver_case driver_grams[];
 extern const struct driver_case driver_streams[];
 
 static const struct driver_case *const driver_suites[] = {
@@ -26,6 +27,7 @@ static const struct driver_case *const driver_suites[] = {
     driver_pipes,
     driver_ready,
     driver_sockets,
+    driver_grams,
     driver_streams,
 };
 enum { DRIVER_SUITES = sizeof driver_suites / sizeof *driver_suites };
