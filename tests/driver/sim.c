@@ -20,13 +20,20 @@ static const belay_test_opts sim_ways[] = {
 };
 enum { SIM_WAYS = sizeof sim_ways / sizeof *sim_ways };
 
+BELAY_TASK(run_case, (const struct driver_case *, c))
+{
+    return c->run();
+}
+
+/* The case is a child, so that its failure can be forgiven. */
 static int
 sim_case(void *arg)
 {
-    const struct driver_case *c = arg;
-    int r = c->run();
+    int err;
 
-    return belay_test_disturbed() ? 0 : r;
+    BELAY_SCOPE_CATCH(s, &err)
+        belay_spawn(s, run_case, arg);
+    return belay_test_disturbed() ? 0 : err;
 }
 
 static bool
