@@ -74,6 +74,7 @@ typedef struct belay_http_error {
     belay_http_kind kind;
     belay_http_phase phase; /* where it was then */
     unsigned attempts;      /* how often a request was sent, redirects too */
+    belay_dur queue;        /* waited for slots, all in all */
     char text[232];         /* for people; never holds credentials */
 } belay_http_error;
 

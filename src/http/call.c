@@ -23,6 +23,7 @@ bly_http_call_fail(struct bly_http_call *c, belay_http_kind kind, int code,
         c->method != NULL ? c->method : "?",
         c->url.text != NULL ? c->url.text : "?");
     c->error.attempts = c->attempts;
+    c->error.queue = c->queued;
     return bly_http_error_set(&c->error, kind, code, phase, what, why);
 }
 

@@ -147,6 +147,7 @@ response_fail(belay_response *rsp, belay_http_kind kind, int code,
     belay_http_phase phase, const char *why)
 {
     rsp->error.attempts = rsp->attempts;
+    rsp->error.queue = rsp->queued;
     return bly_http_error_set(&rsp->error, kind, code, phase, rsp->x->url,
         why);
 }

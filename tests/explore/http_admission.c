@@ -199,6 +199,7 @@ BELAY_TEST(a_full_queue_has_its_own_limit, .strategy = BELAY_EXHAUSTIVE,
             BELAY_CHECK_EQ(error.kind, BELAY_HTTP_TIMEOUT);
             BELAY_CHECK_EQ(error.phase, BELAY_HTTP_IN_QUEUE);
             BELAY_CHECK_EQ(error.attempts, 0);
+            BELAY_CHECK_EQ(error.queue, BELAY_S(2));
             BELAY_CHECK_EQ(belay_test_elapsed(), BELAY_S(3));
         }
         slots_are_back(http);
