@@ -57,15 +57,15 @@ complete_bash_value(const struct args_option *o, const char *command, FILE *f)
         fprintf(f, "|-%c", o->letter);
     fputs(") ", f);
     if (complete_takes_files(o)) {
-        fputs("COMPREPLY=($(compgen -f -- \"$cur\"))", f);
+        fputs("COMPREPLY=($(compgen -f -- \"$cur\")); ", f);
     } else if (o->kind == ARGS_DIR) {
-        fputs("COMPREPLY=($(compgen -d -- \"$cur\"))", f);
+        fputs("COMPREPLY=($(compgen -d -- \"$cur\")); ", f);
     } else if (o->kind == ARGS_CHOICE) {
         fputs("COMPREPLY=($(compgen -W '", f);
         complete_words(o->value, f);
-        fputs("' -- \"$cur\"))", f);
+        fputs("' -- \"$cur\")); ", f);
     }
-    fputs("; return ;;\n", f);
+    fputs("return ;;\n", f);
 }
 
 static void

@@ -41,7 +41,9 @@ feed_job(struct fetch *f, struct fetch_result *r)
     int code = feed_place(f, r);
 
     if (code == 0) {
-        code = belay_spawn(f->jobs, fetch_job, f, r);
+        /* Bound to a worker they begin in the order of the input; others
+         * would begin with the newest. */
+        code = belay_spawn_with(f->jobs, (.worker = 1), fetch_job, f, r);
         if (code < 0) /* the run is over */
             f->tally.fed--;
     }

@@ -9,7 +9,7 @@
 
 #include "cli/text.h"
 
-/* The name by content: 2 digits / 62 digits. */
+/* The name by content: the first 2 digits / all 64. */
 #define NAME_BY_CONTENT "{sha2}/{sha256}"
 
 enum { NAME_PART = 200, NAME_WHOLE = 1000 };

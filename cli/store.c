@@ -289,6 +289,7 @@ store_replace(struct store *st, struct store_file *f, int to,
         char temp[sizeof f->temp];
 
         store_temp_name(st, temp, sizeof temp);
+        (void)flock(f->fd, LOCK_EX | LOCK_NB); /* against store_clean */
         r = store_link(st, f, st->dir, temp);
         if (r == 0)
             memcpy(f->temp, temp, sizeof temp);
