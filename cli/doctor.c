@@ -2,6 +2,8 @@
 /* belay doctor: what belay finds on this machine, and what that means. */
 #include "cli/doctor.h"
 
+#include <belay/error.h>
+
 #include "cli/jot.h"
 #include "cli/number.h"
 #include "cli/probe.h"
@@ -12,6 +14,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -98,6 +101,10 @@ doctor_versions(struct doctor *d)
 static const char *
 doctor_uring_why(const struct probe *p)
 {
+    const char *wish = getenv("BELAY_DRIVER");
+
+    if (wish != NULL && strcmp(wish, "epoll") == 0)
+        return "BELAY_DRIVER in the environment asks for it";
     switch (p->uring_errno) {
     case 0:
         return "the kernel has io_uring, but the library was built without "
@@ -120,8 +127,11 @@ doctor_kernel(struct doctor *d, const struct probe *p)
 {
     doctor_head(d, "Kernel");
     doctor_say(d, DOCTOR_GOOD, "kernel", p->kernel, NULL);
-    doctor_say(d, p->uring_used ? DOCTOR_GOOD : DOCTOR_FALLBACK, "driver",
-        p->uring_used ? "io_uring" : "epoll", doctor_uring_why(p));
+    if (p->runtime < 0)
+        doctor_say(d, DOCTOR_LOW, "driver", "none", belay_strerror(p->runtime));
+    else
+        doctor_say(d, p->uring_used ? DOCTOR_GOOD : DOCTOR_FALLBACK, "driver",
+            p->uring_used ? "io_uring" : "epoll", doctor_uring_why(p));
     if (p->uring_used)
         doctor_say(d, p->uring_defer ? DOCTOR_GOOD : DOCTOR_FALLBACK,
             "completions", p->uring_defer ? "deferred" : "interrupting",

@@ -221,6 +221,5 @@ probe_all(struct probe *p)
     *p = (struct probe){0};
     probe_kernel(p);
     probe_limits(p);
-    if (belay_run(probe_runtime, &p->uring_used) < 0)
-        p->uring_used = false;
+    p->runtime = belay_run(probe_runtime, &p->uring_used);
 }

@@ -15,6 +15,7 @@ struct probe {
     int uring_errno;          /* why not */
     bool uring_defer;         /* DEFER_TASKRUN: 6.1 */
     bool uring_used;          /* a runtime has opened one */
+    int runtime;              /* 0, or why there can be none */
     bool guards;              /* MADV_GUARD_INSTALL: 6.13 */
     bool openat2;             /* 5.6 */
     bool pidfd;               /* 5.3 */

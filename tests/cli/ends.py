@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from lab import Lab, end, main, page
+from lab import ROOT, Lab, end, main, page
 
 BELAY = sys.argv[1]
 
@@ -213,6 +213,9 @@ def other_commands():
         o = got.json[0]
         assert got.status == 0 and o["v"] == 1
         assert o["driver"]["value"] in ("io_uring", "epoll")
+        got = lab.run("doctor", "--json", env={"BELAY_DRIVER": "epoll"})
+        assert got.json[0]["driver"]["grade"] == "fallback", got
+        assert "BELAY_DRIVER" in got.json[0]["driver"]["meaning"], got
         assert lab.run("doctor").status == 0
         assert lab.run("--version", "--json").json[0]["v"] == 1
         assert lab.run("--help").status == 0
@@ -230,6 +233,19 @@ def other_commands():
         assert words.decode().strip() == "--per-host"
 
 
+def manual():
+    """The manual has each option of the command, and no others"""
+    with Lab(BELAY) as lab:
+        for name in ("fetch", "doctor"):
+            with open(os.path.join(ROOT, f"docs/man/belay-{name}.1.md"),
+                      encoding="utf-8") as f:
+                told = set(re.findall(r"--[a-z][a-z-]+", f.read()))
+            known = set(re.findall(r"^ +(?:-\w, +)?(--[a-z-]+)",
+                                   lab.run(name, "--help").out, re.M))
+            assert known - told - {"--help"} == set(), known - told
+            assert told - known == set(), told - known
+
+
 main([interrupted, ignored, first_failure, too_many, no_reader, full_disk,
       closed_streams, resumed, one_at_a_time, killed, torn_journal, progress,
-      other_commands])
+      other_commands, manual])
