@@ -2,6 +2,7 @@
 /* Where the bytes of one body go.  See fetch_body.h. */
 #include "cli/fetch_body.h"
 
+#include <belay/blocking.h>
 #include <belay/io.h>
 
 #include "cli/address.h"
@@ -116,6 +117,11 @@ body_add(struct body *b, const void *data, size_t n)
     }
 }
 
+BELAY_TASK(body_finish, (struct body *, b), (const char *, name))
+{
+    return store_finish(b->f->store, &b->file, name);
+}
+
 static int
 body_keep_file(struct body *b)
 {
@@ -126,7 +132,9 @@ body_keep_file(struct body *b)
     text_printf(&name, "%s/", b->f->config->dir);
     dir = name.n;
     code = body_name(b, &name);
-    if (code == 0)
+    if (code == 0 && b->f->config->sync) /* the disk takes its time */
+        code = belay_blocking(body_finish, b, name.p + dir);
+    else if (code == 0)
         code = store_finish(b->f->store, &b->file, name.p + dir);
     if (code == 0) {
         b->r->path = name.p;

@@ -23,7 +23,7 @@ void body_open(struct body *b, struct fetch *f, struct fetch_result *r);
 int body_begin(struct body *b, bool keeps);
 BELAY_WAITS int body_add(struct body *b, const void *data, size_t n);
 /* It is whole. */
-int body_end(struct body *b);
+BELAY_WAITS int body_end(struct body *b);
 void body_close(struct body *b);
 
 #endif

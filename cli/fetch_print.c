@@ -8,6 +8,7 @@
  * There is room for `window' of them, since a job takes a place before it
  * begins and gives it back here.
  */
+#include <belay/blocking.h>
 #include <belay/io.h>
 
 #include "cli/fetch_state.h"
@@ -50,18 +51,26 @@ print_broken(struct print *p, int code, const char *what)
         fetch_stop(p->f, FETCH_BROKEN, "%s: %s", what, belay_strerror(code));
 }
 
+BELAY_TASK(print_sync, (int, fd))
+{
+    return fdatasync(fd) < 0 ? -errno : 0;
+}
+
 static void
 print_log(struct print *p)
 {
-    int fd = journal_fd(p->f->journal);
+    int fd = journal_fd(p->f->journal), r;
     ssize_t n = write(fd, p->log.p, p->log.n);
 
     if (n < 0)
         print_broken(p, -errno, p->f->config->journal);
     else if ((size_t)n < p->log.n)
         print_broken(p, -ENOSPC, p->f->config->journal);
-    else if (p->f->config->sync && fdatasync(fd) < 0)
-        print_broken(p, -errno, p->f->config->journal);
+    if (p->dead || !p->f->config->sync)
+        return;
+    r = belay_blocking(print_sync, fd);
+    if (r < 0)
+        print_broken(p, r, p->f->config->journal);
 }
 
 static void

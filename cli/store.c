@@ -301,6 +301,20 @@ store_replace(struct store *st, struct store_file *f, int to,
     return r;
 }
 
+/* The directory's entries to the disk. */
+static int
+store_sync(int dir)
+{
+    int fd = store_below(dir, ".", O_RDONLY | O_DIRECTORY), r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (fsync(fd) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
 int
 store_finish(struct store *st, struct store_file *f, const char *name)
 {
@@ -322,6 +336,8 @@ store_finish(struct store *st, struct store_file *f, const char *name)
         if (there >= 0)
             close(there);
     }
+    if (r == 0 && st->opts.sync)
+        r = store_sync(to);
     if (to >= 0)
         close(to);
     store_drop(st, f);
