@@ -231,7 +231,8 @@ doctor_run(int argc, char **argv)
         return STATUS_OK;
     }
     if (r < 0) {
-        fprintf(stderr, "belay doctor: %s\n", why);
+        fprintf(stderr, "belay doctor: %s (see belay doctor --help)\n",
+            why);
         return STATUS_USAGE;
     }
     d.json = config.json;

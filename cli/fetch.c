@@ -430,7 +430,7 @@ fetch_run(int argc, char **argv)
         args_help(&fetch_spec, stdout);
         status = STATUS_OK;
     } else if (r < 0) {
-        fprintf(stderr, "belay fetch: %s\n", why);
+        fprintf(stderr, "belay fetch: %s (see belay fetch --help)\n", why);
         status = STATUS_USAGE;
     } else {
         status = fetch_go(&c);

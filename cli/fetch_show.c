@@ -115,6 +115,16 @@ show_eta(const struct show *s, double all)
                                                      : BELAY_S(left / rate);
 }
 
+/* Requests that have a slot; what waits for one is not under way. */
+static unsigned
+show_active(const struct fetch *f)
+{
+    belay_http_info info;
+
+    belay_http_stats(f->http, &info);
+    return info.active;
+}
+
 /* ---- lines --------------------------------------------------------------- */
 
 static void
@@ -143,10 +153,8 @@ show_line(const struct show *s, struct text *t)
     text_printf(t, "%llu", (unsigned long long)done);
     if (all >= 0)
         text_printf(t, "/%s%.0f", f->input_over ? "" : "~", all);
-    text_printf(t, " done  %llu failed  %llu in flight  %.0f/s",
-        (unsigned long long)f->tally.failed,
-        (unsigned long long)(f->tally.fed - f->tally.skipped - done),
-        show_rate(s));
+    text_printf(t, " done  %llu failed  %u in flight  %.0f/s",
+        (unsigned long long)f->tally.failed, show_active(f), show_rate(s));
     show_times(f, t);
     if (eta >= 0)
         text_printf(t, "  ETA %s", number_show_clock(buf, eta));
@@ -209,8 +217,7 @@ show_json(struct show *s)
         jot_null(&j, "all");
     jot_number(&j, "ok", (int64_t)y->ok);
     jot_number(&j, "failed", (int64_t)y->failed);
-    jot_number(&j, "in_flight",
-        (int64_t)(y->fed - y->skipped - tally_done(y)));
+    jot_number(&j, "in_flight", show_active(s->f));
     jot_number(&j, "bytes", (int64_t)y->bytes);
     jot_number(&j, "per_second", (int64_t)show_rate(s));
     jot_ms(&j, "p50", sketch_at(&y->times, 0.5));
