@@ -79,6 +79,19 @@ job_why(const belay_http_error *e)
     return why != NULL ? why + 2 : kind != NULL ? kind + 2 : e->text;
 }
 
+/* The URL in it, if a redirect led there; it may be cut short. */
+static void
+job_where(const belay_http_error *e, struct text *out)
+{
+    const char *url = strchr(e->text, ' ');
+    const char *end = url != NULL ? strstr(url, ": ") : NULL;
+
+    if (e->attempts < 2 || end == NULL)
+        return;
+    text_add(out, ", redirected to ");
+    text_bytes(out, url + 1, (size_t)(end - url - 1));
+}
+
 static const char *
 job_reason(int status)
 {
@@ -110,15 +123,20 @@ job_reason(int status)
 static int
 job_failed(struct job *j, int code, const belay_http_error *e)
 {
+    struct text why = {NULL, 0, 0};
+
     if (e->kind == BELAY_HTTP_CANCELLED || e->kind == BELAY_HTTP_CLOSED) {
         fetch_cut(j->f, j->r, code, job_phase(e->phase));
         return code;
     }
+    text_add(&why, job_why(e));
+    job_where(e, &why);
     result_fail(j->r, FETCH_FAILED, job_kind(e->kind),
         e->attempts == 0 && (e->kind == BELAY_HTTP_BAD_URL ||
             e->kind == BELAY_HTTP_SCHEME)
             ? "input" : job_phase(e->phase),
-        "%s", job_why(e));
+        "%s", why.p);
+    text_free(&why);
     j->again = e->kind == BELAY_HTTP_REFUSED ||
         e->kind == BELAY_HTTP_CONNECT || e->kind == BELAY_HTTP_RESET;
     if (code == -EMFILE || code == -ENFILE || code == -ENOMEM)

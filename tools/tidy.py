@@ -66,7 +66,8 @@ SCRIPTS = ("tools/ci", "tools/setup", ".ci/run", "Makefile", ".clang-format",
 CALL = r"(?<![\w.>])(?:%s)\s*\("
 BANNED = [
     (CALL % "strcpy|strcat|sprintf|vsprintf|gets|strtok|rand|srand|alloca|atoi",
-     ("src/", "include/", "tests/", "examples/", "bench/", "demo/"), (),
+     ("src/", "include/", "tests/", "examples/", "bench/", "demo/", "cli/"),
+     (),
      "unbounded, global or unchecked"),
     (CALL % "sleep|usleep|nanosleep|clock_nanosleep",
      ("src/", "tests/"), ("src/os/",),
@@ -129,7 +130,7 @@ def floors():
             if form == '"':
                 problems.append(f"{path}:{line}: a public header includes "
                                 "public headers in <> only")
-    for path in c.under("examples/", "demo/", "tests/behave/",
+    for path in c.under("examples/", "demo/", "cli/", "tests/behave/",
                         "tests/install/"):
         for line, form, name in c.includes(path):
             if form == '"' and name.split("/")[0] in FLOORS:
@@ -162,7 +163,8 @@ def cycles():
 def include_order():
     """Own header, <belay...>, "...", then the system's."""
     problems = []
-    for path in c.under("src/", "tests/", "bench/", "examples/", "demo/"):
+    for path in c.under("src/", "tests/", "bench/", "examples/", "demo/",
+                        "cli/"):
         if path == "src/belay.c":
             continue
         own = None
@@ -171,6 +173,10 @@ def include_order():
                 own = path[len(place):-1] + "h"
         if own and not os.path.exists(os.path.join(c.ROOT, "src", own)):
             own = None
+        if path.startswith("cli/") and path.endswith(".c"):
+            own = path[:-1] + "h"
+            if not os.path.exists(os.path.join(c.ROOT, own)):
+                own = None
         ranks = []
         for line, form, name in c.includes(path):
             if name == own:
@@ -214,12 +220,14 @@ def headers_alone():
 def guards():
     problems = []
     for path in c.under("src/", "include/", "tests/", "bench/", "demo/",
-                        ext=(".h",)):
+                        "cli/", ext=(".h",)):
         if path in UNGUARDED_HEADERS:
             continue
         words = re.sub(r"\W", "_", path.split("/", 1)[1]).upper()
         if path.startswith("src/"):
             words = "BLY_" + words
+        elif path.startswith("cli/"):
+            words = "CLI_" + words
         if not re.search(rf"^#ifndef {words}\n#define {words}\n",
                          c.text(path), re.M):
             problems.append(f"{path}: no #ifndef {words}, #define {words}")
@@ -314,7 +322,8 @@ def licence():
 def definitions():
     """Return type on its own line, brace on its own line, names."""
     problems = []
-    for path in c.under("src/", "tests/", "bench/", "examples/", "demo/"):
+    for path in c.under("src/", "tests/", "bench/", "examples/", "demo/",
+                        "cli/"):
         if path.startswith("tests/check/wrong/"):
             continue
         lines = c.code(path).split("\n")

@@ -51,6 +51,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, page(rest), half="close" if first else None)
         elif word == "status":
             self.answer(int(rest), b"no\n")
+        elif word == "busy":  # until it has been asked five times
+            self.answer(429 if sum(lab.count.values()) <= 5 else 200, b"")
         elif word == "bytes":  # no text
             self.answer(200, BYTES)
         elif word == "to":

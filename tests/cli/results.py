@@ -228,6 +228,25 @@ def rate():
             assert max(lab.times) - min(lab.times) >= 0.2, lab.times
 
 
+def busy():
+    """A host that answers 429 is asked less often than --rate allows"""
+    with Lab(BELAY) as lab:
+        urls = [f"{lab.url}/busy/{i}" for i in range(9)]
+        got = lab.fetch("--rate", "100/s/host", "-j", "1", "--retries", "0",
+                        *urls)
+        assert "4 ok, 5 failed" in got.err, got
+        # After five of them 32 times less often, then a tenth better each.
+        assert lab.times[-1] - lab.times[5] >= 0.6, lab.times
+
+
+def elsewhere():
+    """A failure behind a redirect says where it was"""
+    with Lab(BELAY) as lab:
+        got = lab.fetch("--retries", "0", f"{lab.url}/to/http://127.0.0.1:1/x")
+        assert "refused (connect)" in got.err, got
+        assert "redirected to http://127.0.0.1:1/x" in got.err, got
+
+
 def colours():
     """NO_COLOR, --color, and none into a pipe"""
     with Lab(BELAY) as lab:
@@ -256,4 +275,5 @@ def many():
 
 
 main([lines, objects, stdout, inline, files, outside, taken, ordered,
-      completion, inputs, duplicates, again, headers, rate, colours, many])
+      completion, inputs, duplicates, again, headers, rate, busy,
+      elsewhere, colours, many])
