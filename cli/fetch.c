@@ -9,6 +9,7 @@
  */
 #include "cli/fetch.h"
 
+#include <belay/diag.h>
 #include <belay/io.h>
 #include <belay/run.h>
 
@@ -29,7 +30,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FETCH_WINDOW = 1024, FETCH_RESULTS = 64, FETCH_SPARE_FILES = 64 };
+enum { FETCH_WINDOW = 1024, FETCH_RESULTS = 64, FETCH_SPARE_FILES = 64,
+    FETCH_PATIENCE = 1000 };
 
 void
 fetch_stop(struct fetch *f, enum fetch_stop stop, const char *fmt, ...)
@@ -42,6 +44,7 @@ fetch_stop(struct fetch *f, enum fetch_stop stop, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(f->why, sizeof f->why, fmt, ap);
     va_end(ap);
+    belay_event_set(&f->stopped);
     if (f->jobs != NULL)
         belay_cancel(f->jobs, "%s", f->why);
 }
@@ -74,13 +77,22 @@ fetch_limit_jobs(const struct fetch *f)
     return jobs * 4 < FETCH_WINDOW ? jobs * 4 : FETCH_WINDOW;
 }
 
-/* The first signal ends the jobs; belay_main bounds what comes after it. */
 BELAY_TASK(fetch_watch, (struct fetch *, f))
 {
     int r;
 
     if (belay_select(&r, BELAY_STOP) >= 0)
         fetch_stop(f, FETCH_SIGNAL, "interrupted");
+    return 0;
+}
+
+/* A run that has ended does not wait for ever for somebody to read what came
+ * of it. */
+BELAY_TASK(fetch_hurry, (struct fetch *, f), (belay_scope *, all))
+{
+    BELAY_TRY(belay_event_wait(&f->stopped));
+    BELAY_TRY(belay_sleep(FETCH_LAST_WORDS));
+    belay_cancel(all, "nobody reads the results");
     return 0;
 }
 
@@ -92,7 +104,6 @@ fetch_jobs(struct fetch *f)
     BELAY_SCOPE_CATCH(jobs, &err, .name = "URLs", .policy = BELAY_COLLECT,
         .limit = fetch_limit_jobs(f), .timeout = f->config->deadline) {
         f->jobs = jobs;
-        belay_spawn_daemon(jobs, fetch_watch, f);
         code = fetch_feed(f);
     }
     f->jobs = NULL;
@@ -146,7 +157,9 @@ fetch_open_session(struct fetch *f, belay_scope *s)
 
 BELAY_TASK(fetch_main, (struct fetch *, f))
 {
-    BELAY_SCOPE(all, .name = "fetch") {
+    int err;
+
+    BELAY_SCOPE_CATCH(all, &err, .name = "fetch") {
         int r = fetch_open_session(f, all);
 
         if (r < 0) {
@@ -154,11 +167,17 @@ BELAY_TASK(fetch_main, (struct fetch *, f))
                 belay_strerror(r));
             return 0;
         }
-        belay_spawn(all, fetch_print, f);
+        belay_spawn_daemon(all, fetch_watch, f);
+        belay_spawn_daemon(all, fetch_hurry, f, all);
         belay_spawn_daemon(all, fetch_show, f);
+        belay_spawn(all, fetch_print, f);
         fetch_jobs(f);
         belay_close(&f->results, 0);
     }
+    if (err == -ECANCELED)
+        fetch_stop(f, FETCH_SIGNAL, "interrupted");
+    else if (err < 0)
+        fetch_stop(f, FETCH_BROKEN, "%s", belay_strerror(err));
     return f->stop == FETCH_SIGNAL ? -ECANCELED : 0;
 }
 
@@ -265,6 +284,7 @@ fetch_open(struct fetch *f, struct fetch_config *c)
     f->config = c;
     fetch_fit_files(c);
     f->began = belay_now();
+    f->stopped = (belay_event)BELAY_EVENT_INIT;
     f->window = fetch_window(f);
     f->places = (belay_sem)BELAY_SEM_INIT(f->window);
     f->colour_out = term_colour(STDOUT_FILENO, (enum term_when)c->colour);
@@ -318,7 +338,7 @@ fetch_summary(struct fetch *f, belay_dur took)
         tally_summary(&f->tally, took, &line);
     }
     if (line.n > 0)
-        fwrite(line.p, 1, line.n, stderr);
+        term_tell(line.p, line.n, FETCH_PATIENCE);
     text_free(&line);
 }
 
@@ -398,6 +418,14 @@ fetch_raise(int status)
     return STATUS_SIGNAL + number;
 }
 
+/* What belay itself reports; it comes from threads that must not wait. */
+static void
+fetch_log(void *arg, const char *text)
+{
+    (void)arg;
+    term_tell(text, strlen(text), 0);
+}
+
 static int
 fetch_go(struct fetch_config *c)
 {
@@ -409,6 +437,7 @@ fetch_go(struct fetch_config *c)
         fetch_handle(SIGHUP, fetch_on_hangup);
         fetch_wishes = f.wishes;
         fetch_handle(SIGUSR1, fetch_on_usr1);
+        belay_set_log(fetch_log, NULL);
         status = belay_main_with((.workers = 1, .grace = BELAY_S(10)),
             fetch_main, &f);
         fetch_handle(SIGUSR1, SIG_IGN);

@@ -28,10 +28,10 @@ feed_result(struct fetch *f, struct fetch_result *r)
 {
     int code = feed_place(f, r);
 
+    if (code == 0)
+        code = belay_send(&f->results, r);
     if (code < 0)
         result_free(r);
-    else
-        fetch_deliver(f, r);
     return code;
 }
 

@@ -170,7 +170,6 @@ BELAY_TASK_DEFINE(fetch_print, (struct fetch *, f))
 {
     struct print p = {.f = f};
     struct fetch_result *r;
-    BELAY_SHIELD(FETCH_LAST_WORDS);
 
     if (f->config->ordered)
         p.ring = own_alloc(f->window * sizeof *p.ring);
@@ -183,6 +182,7 @@ BELAY_TASK_DEFINE(fetch_print, (struct fetch *, f))
         }
         print_flush(&p);
     }
+    belay_close(&f->results, 0); /* if we were cut */
     for (int i = 0; p.ring != NULL && i < (int)f->window; i++)
         result_free(p.ring[i]);
     free(p.ring);

@@ -30,9 +30,9 @@ enum {
     FETCH_SEEN = 180000, /* URLs among which a duplicate is found, at least */
 };
 
-/* How long results are still told to somebody who is slow to read them, after
- * the run was cut for good. */
-#define FETCH_LAST_WORDS BELAY_S(5)
+/* How long the results of a run that was ended are told to somebody who is slow
+ * to read them: once by its jobs, once by the printer. */
+#define FETCH_LAST_WORDS BELAY_S(2)
 
 /* Why a run ends before its input. */
 enum fetch_stop {
@@ -74,7 +74,8 @@ struct fetch {
     bool drawn;         /* the last of them will be drawn over */
     bool colour_out, colour_err;
     enum fetch_stop stop;
-    char why[200]; /* of the stop, for people */
+    belay_event stopped; /* it is no more FETCH_GOES_ON */
+    char why[200];       /* of the stop, for people */
     belay_time began;
     struct fetch_tally tally;
 };

@@ -4,10 +4,14 @@
 
 #include "cli/number.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+enum { TERM_ROOM = PIPE_BUF };
 
 static bool
 term_set(const char *name)
@@ -62,6 +66,17 @@ term_width(int fd)
         n < 10000)
         return (unsigned)n;
     return 80;
+}
+
+void
+term_tell(const char *s, size_t n, int patience)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+    size_t room = TERM_ROOM; /* there is if a pipe can be written to */
+
+    if (poll(&p, 1, patience) == 1 &&
+        write(STDERR_FILENO, s, n < room ? n : room) < 0)
+        return; /* whom could we tell? */
 }
 
 void

@@ -19,6 +19,10 @@ unsigned term_width(int fd);
 enum term_ink { TERM_RED = 31, TERM_GREEN = 32, TERM_YELLOW = 33,
     TERM_DIM = 2, TERM_BOLD = 1 };
 
+/* Writes up to 4096 bytes of s to stderr if there is room for them within so
+ * many milliseconds: who does not read it must not hold us up. */
+void term_tell(const char *s, size_t n, int patience);
+
 /* s in that colour, if on. */
 void term_paint(struct text *t, bool on, enum term_ink ink, const char *s);
 /* Drops what does not fit into `width' columns; control characters, which

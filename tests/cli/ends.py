@@ -82,6 +82,22 @@ def no_reader():
         p.stderr.close()
 
 
+def blocked():
+    """Nobody reads, but stdout is open: the deadline ends it all the same"""
+    with Lab(BELAY) as lab:
+        with open(lab.path("list"), "w", encoding="utf-8") as f:
+            f.write("x:\n" * 20000)  # far more lines than a pipe holds
+        for how, ends in ((["--deadline", "1s"], 4), ([], -signal.SIGINT),
+                          (["-q"], -signal.SIGINT)):
+            p = lab.start("fetch", *how, "-i", lab.path("list"))
+            assert p.stdout.readline()
+            if ends < 0:
+                p.send_signal(signal.SIGINT)
+            assert p.wait() == ends, p.returncode
+            p.stdout.close()
+            p.stderr.close()
+
+
 def full_disk():
     """stdout on a full disk: status 5, and it says so"""
     with Lab(BELAY) as lab:
@@ -246,6 +262,6 @@ def manual():
             assert told - known == set(), told - known
 
 
-main([interrupted, ignored, first_failure, too_many, no_reader, full_disk,
+main([interrupted, ignored, first_failure, too_many, no_reader, blocked, full_disk,
       closed_streams, resumed, one_at_a_time, killed, torn_journal, progress,
       other_commands, manual])
