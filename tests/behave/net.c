@@ -300,7 +300,6 @@ accept_waits_for_a_descriptor(void)
     BELAY_AUTO(belay_listener, l);
     BELAY_AUTO(belay_stream, a);
     BELAY_AUTO(belay_stream, b);
-    BELAY_AUTO_FD(first);
     int fds[FEW], n = 0;
 
     said[0] = '\0';
