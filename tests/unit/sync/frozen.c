@@ -88,19 +88,21 @@ START_TEST(objects_are_apart_and_cleared)
 {
     enum { N = 3000, SIZE = 100 };
     static char *p[N];
+    char like[SIZE];
 
     for (int i = 0; i < N; i++) {
         p[i] = belay_frozen_alloc(f, SIZE);
         ck_assert_ptr_nonnull(p[i]);
         ck_assert_uint_eq((uintptr_t)p[i] % _Alignof(max_align_t), 0);
-        for (int k = 0; k < SIZE; k++)
-            ck_assert_int_eq(p[i][k], 0);
+        memset(like, 0, SIZE);
+        ck_assert_mem_eq(p[i], like, SIZE);
         memset(p[i], 1 + i % 100, SIZE);
     }
     ck_assert_int_eq(belay_frozen_seal(f), 0);
-    for (int i = 0; i < N; i++)
-        for (int k = 0; k < SIZE; k++)
-            ck_assert_int_eq(p[i][k], 1 + i % 100);
+    for (int i = 0; i < N; i++) {
+        memset(like, 1 + i % 100, SIZE);
+        ck_assert_mem_eq(p[i], like, SIZE);
+    }
 }
 END_TEST
 
