@@ -21,6 +21,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 from tap import Tap  # noqa: E402
 
+# Whoever started us in the background may have had these ignored, and the
+# command would leave them so.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
 PATIENCE = 60  # seconds until a test gives up
 BYTES = bytes(range(256)) * 4
 
