@@ -7,6 +7,7 @@
 #include <belay/blocking.h>
 #include <belay/broadcast.h>
 #include <belay/chan.h>
+#include <belay/deep.h>
 #include <belay/diag.h>
 #include <belay/error.h>
 #include <belay/flight.h>

@@ -63,6 +63,7 @@
 #include "core/gate.c"
 #include "core/lane.c"
 #include "core/errand.c"
+#include "core/deep.c"
 
 #include "sync/barrier.c"
 #include "sync/batch.c"

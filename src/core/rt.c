@@ -61,6 +61,8 @@ rt_pool_close(struct bly_stack_pool *p)
 static void
 rt_worker_fini(struct bly_worker *w)
 {
+    if (w->deep != NULL)
+        bly_stack_put(&w->stacks, w->deep);
     bly_stacks_fini(&w->stacks);
     bly_timers_fini(&w->timers);
     bly_runq_fini(&w->runq);

@@ -58,6 +58,7 @@ struct bly_worker {
     uint32_t coarse;      /* atomic: the same in milliseconds */
     struct bly_stack *dead;  /* left by a task that ended, for the loop */
     struct bly_ctx dead_ctx;
+    struct bly_stack *deep;   /* see deep.c; NULL until it is asked for */
     uint64_t rng;
     uint64_t next_id;
     struct bly_list tasks;    /* started and linked */
