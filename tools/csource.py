@@ -10,10 +10,12 @@ import subprocess
 # for those who link ROOM-test instead.
 LIBRARIES = {
     "http": ("include/belay/http.h", "include/belay/http_test.h"),
+    "tls": ("include/belay/tls.h",),
 }
 # What their static libraries need besides.
 LIBRARY_NEEDS = {
     "http": ["-lcurl", "-ljansson"],
+    "tls": ["-lssl", "-lcrypto"],
 }
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

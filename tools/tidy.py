@@ -465,11 +465,13 @@ PROGRAM_LISTS = [
     ("examples/", "examples", ".c"),
     ("docs/man/", "man_pages", ".md"),
     ("tests/behave/http/", "http_behave_tests", ".c"),
+    ("tests/behave/tls/", "tls_behave_tests", ".c"),
     ("bench/", "bench_sources", ".c"),
 ]
 # These are built by their own script.
 NOT_LISTED = ("bench/peers/", "tests/behave/copies/",
-              "tests/behave/http/server.c", "tests/driver/real.c",
+              "tests/behave/http/server.c", "tests/behave/tls/certs.c",
+              "tests/driver/real.c",
               "tests/driver/sim.c")
 
 

@@ -127,6 +127,12 @@ class Stranger:
                               "belay-test")])
         run([exe])
 
+    def pkg_config_tls(self):
+        exe = os.path.join(self.tmp, "pc-tls")
+        run(["cc", os.path.join(HERE, "tls.c"), "-o", exe,
+             *self.pkg_config("--cflags", "--libs", "belay-tls")])
+        works(exe, {"LD_LIBRARY_PATH": self.lib()})
+
     def pkg_config_wrong(self):
         fails_on_argument(["cc", "-fsyntax-only",
                            os.path.join(HERE, "wrong.c"),
@@ -168,9 +174,13 @@ class Stranger:
 
 WAYS = [
     "install", "pkg_config_shared", "pkg_config_static", "pkg_config_test",
-    "pkg_config_wrong", "cmake_find_package", "cmake_add_subdirectory",
-    "meson_subproject", "one_file",
+    "pkg_config_tls", "pkg_config_wrong", "cmake_find_package",
+    "cmake_add_subdirectory", "meson_subproject", "one_file",
 ]
+
+
+def has(package):
+    return subprocess.run(["pkg-config", "--exists", package]).returncode == 0
 
 
 def main():
@@ -180,6 +190,9 @@ def main():
         for way in WAYS:
             if way.startswith("cmake") and not shutil.which("cmake"):
                 tap.skip(way, "cmake is not installed")
+                continue
+            if way.endswith("tls") and not has("openssl"):
+                tap.skip(way, "OpenSSL is not installed")
                 continue
             try:
                 getattr(stranger, way)()
