@@ -11,6 +11,7 @@
 #include "core/cancel.h"
 
 #include "base/check.h"
+#include "core/census.h"
 #include "core/errand.h"
 #include "core/sched.h"
 #include "core/scope.h"
@@ -322,17 +323,22 @@ belay_yield(void)
     return r;
 }
 
-static const char *
-cause_kind(const struct bly_node *n, int code)
+/* Of a cut for which nobody has given a reason. */
+static void
+cause_kind(char *buf, size_t size, struct bly_node *n, int code)
 {
-    switch (n->kind) {
-    case BLY_NODE_TASK:
-        return "a task failed";
-    case BLY_NODE_SHIELD:
-        return "the limit of a shield passed";
-    default:
-        return code == -ETIME ? "a deadline passed" : "a scope was cancelled";
-    }
+    const char *what = n->kind == BLY_NODE_TASK ? "a task failed"
+        : n->kind == BLY_NODE_SHIELD            ? "the limit of a shield passed"
+        : code == -ETIME                        ? "a deadline passed"
+                                                : "a scope was cancelled";
+
+    if (n->kind == BLY_NODE_SCOPE)
+        (void)snprintf(buf, size, "%s scope '%s' %s",
+            code == -ETIME ? "the deadline of" : "the",
+            bly_scope_name(BLY_CONTAINER(n, struct bly_scope, node)),
+            code == -ETIME ? "passed" : "was cancelled");
+    else
+        (void)snprintf(buf, size, "%s", what);
 }
 
 /* The path from the caller up to the node that decided. */
@@ -359,7 +365,7 @@ belay_cancel_cause(void)
         e != NULL ? e->task : bly_must_self("belay_cancel_cause", NULL);
     struct bly_node *n = NULL;
     struct bly_cause *cause;
-    char path[120] = "";
+    char path[120] = "", kind[100];
     int code = e != NULL ? bly_errand_cut(e) : bly_cut_now(t);
 
     if (code == 0 || bly_cut_code(t->node, &n) == 0)
@@ -369,9 +375,11 @@ belay_cancel_cause(void)
     if (cause != NULL)
         snprintf(text, sizeof text, "%s (at %s:%d)", cause->text,
             cause->site->file, cause->site->line);
-    else
-        snprintf(text, sizeof text, "%s (of %s:%d)", cause_kind(n, code),
-            n->site->file, n->site->line);
+    else {
+        cause_kind(kind, sizeof kind, n, code);
+        snprintf(text, sizeof text, "%s (of %s:%d)", kind, n->site->file,
+            n->site->line);
+    }
     if (path[0] != '\0')
         snprintf(text + strlen(text), sizeof text - strlen(text),
             ", reached %s", path);

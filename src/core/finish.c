@@ -178,10 +178,13 @@ struct finish {
 static void
 finish_cut(struct finish *f, const char *verb)
 {
-    char why[80];
+    const char *said = f->t == NULL && f->done.why != NULL
+        ? f->done.why
+        : belay_strerror(f->done.err);
+    char why[88];
 
     snprintf(why, sizeof why, "task '%s' %s%s%s", f->done.name, verb,
-        f->real ? ": " : "", f->real ? belay_strerror(f->done.err) : "");
+        f->real ? ": " : "", f->real ? said : "");
     bly_scope_cut(f->s, -ECANCELED,
         f->t != NULL ? f->t->base.site : f->s->node.site, why);
 }
@@ -433,7 +436,7 @@ finish_is_cut(struct bly_scope *s, int code)
 
 void
 bly_scope_never_ran(struct bly_scope *s, const belay_spawn_opts *o,
-    const char *name, int code)
+    const char *name, int code, const char *why)
 {
     struct finish f = {
         .s = s,
@@ -442,6 +445,8 @@ bly_scope_never_ran(struct bly_scope *s, const belay_spawn_opts *o,
     };
     struct bly_done_entry *e = NULL;
 
+    if (why != NULL)
+        f.done.why = bly_scope_keep_text(s, why);
     if (o != NULL && o->producer_of != NULL) { /* it has ended, then */
         struct bly_producers *p =
             (struct bly_producers *)(void *)o->producer_of;
@@ -451,7 +456,7 @@ bly_scope_never_ran(struct bly_scope *s, const belay_spawn_opts *o,
     }
     if (o != NULL && o->outcome != NULL) {
         o->outcome->err = code;
-        o->outcome->why = NULL;
+        o->outcome->why = f.done.why;
         f.told = true;
     }
     if (o != NULL) {

@@ -159,7 +159,7 @@ scope_options(struct bly_scope *s, const belay_scope_opts *o,
             bly_cut(&s->node, -ENOMEM);
             return;
         }
-        x->budget = (struct bly_budget){s->budget, 0, o->max_tasks};
+        x->budget = (struct bly_budget){s->budget, s, 0, o->max_tasks};
         s->budget = &x->budget;
     }
 }

@@ -58,7 +58,8 @@ enum { BLY_SCOPE_MAGIC = 0x5c09e5c0, BLY_SCOPE_ERRORS = 16 };
 /* Live tasks allowed in a subtree; budgets nest. */
 struct bly_budget {
     struct bly_budget *up;
-    uint32_t live; /* atomic */
+    struct bly_scope *of; /* whose .max_tasks it is */
+    uint32_t live;        /* atomic */
     uint32_t max;
 };
 
@@ -170,7 +171,7 @@ void bly_scope_join(struct bly_scope *s);
 void bly_task_finish(struct bly_task *t, int r);
 /* The same decisions for a child that could not be started. */
 void bly_scope_never_ran(struct bly_scope *s, const belay_spawn_opts *opts,
-    const char *name, int code);
+    const char *name, int code, const char *why);
 /* Lists a failure as the next one; kinds has a bit for each bly_first_kind
  * that it may be the first of.  Returns its number, or 0 without memory. */
 uint32_t bly_scope_failed(struct bly_scope *s, const belay_done *done,

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "core/census.h"
 #include "core/errand.h"
 #include "core/error.h"
 #include "core/frames.h"
@@ -24,6 +25,7 @@
 #include "core/producer.h"
 #include "core/sched.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What a spawn was asked for, passed down its steps. */
@@ -169,8 +171,8 @@ spawn_extra(struct bly_task *c, struct bly_scope *s,
     return 0;
 }
 
-/* Every budget above counts one more, or none does. */
-static bool
+/* Every budget above counts one more, or none does: then the one at fault. */
+static struct bly_budget *
 spawn_budget_take(struct bly_scope *s)
 {
     struct bly_budget *b, *undo;
@@ -183,10 +185,21 @@ spawn_budget_take(struct bly_scope *s)
             /* pairs with itself */
             (void)bly_fetch_add(&undo->live, UINT32_MAX);
             if (undo == b)
-                return false;
+                return b;
         }
     }
-    return true;
+    return NULL;
+}
+
+/* What the spawner and the scope are told of a full budget. */
+static void
+spawn_over_budget(char *why, size_t size, const struct bly_budget *b,
+    const belay_site *site)
+{
+    (void)snprintf(why, size, "scope '%s' is at its .max_tasks of %u (%s:%d)",
+        bly_scope_name(b->of), b->max, b->of->node.site->file,
+        b->of->node.site->line);
+    (void)belay_fail_at(-ENOMEM, site, "%s", why);
 }
 
 /* The worker asked for by .worker or .near, or NULL. */
@@ -282,7 +295,8 @@ spawn_discard(struct bly_worker *w, struct bly_task *c)
 /* All that a spawn with options, or into a scope with options, may need. */
 static int
 spawn_special(struct bly_worker *w, struct bly_task *t, struct bly_scope *s,
-    const struct spawn_ask *ask, struct bly_ready *ready)
+    const struct spawn_ask *ask, struct bly_ready *ready,
+    struct bly_budget **over)
 {
     const belay_spawn_opts *o = ask->opts;
     struct bly_scope *in = s;
@@ -317,7 +331,7 @@ spawn_special(struct bly_worker *w, struct bly_task *t, struct bly_scope *s,
     r = spawn_copy_args(c, ask->args, ask->size);
     if (r == 0 && o != NULL)
         r = spawn_extra(c, s, o, ready);
-    if (r == 0 && !spawn_budget_take(s))
+    if (r == 0 && (*over = spawn_budget_take(s)) != NULL)
         r = -ENOMEM;
     if (r < 0)
         goto fail_task;
@@ -371,7 +385,7 @@ spawn_foreign_extra(struct bly_task *c, struct bly_scope *s,
         c->extra->post = post;
         c->extra->outcome = &post->outcome;
     }
-    if (!spawn_budget_take(s))
+    if (spawn_budget_take(s) != NULL)
         return -ENOMEM;
     bly_lock(&x->lock);
     x->children++;
@@ -427,6 +441,8 @@ spawn_slow(struct bly_worker *w, struct bly_task *t, struct bly_scope *s,
     const belay_spawn_opts *o = ask->opts;
     struct bly_ready box;
     struct bly_ready *ready = NULL;
+    struct bly_budget *over = NULL;
+    char why[160];
     int r;
 
     if (o != NULL && o->size != sizeof *o)
@@ -439,11 +455,14 @@ spawn_slow(struct bly_worker *w, struct bly_task *t, struct bly_scope *s,
             goto failed;
         ready = bly_ready_init(&box, t);
     }
-    r = spawn_is_open(s, t) ? spawn_special(w, t, s, ask, ready) : -ECANCELED;
+    r = spawn_is_open(s, t) ? spawn_special(w, t, s, ask, ready, &over)
+                            : -ECANCELED;
     if (r == 0)
         return ready != NULL ? bly_ready_wait(t, ready, ask->site) : 0;
+    if (over != NULL)
+        spawn_over_budget(why, sizeof why, over, ask->site);
 failed:
-    bly_scope_never_ran(s, o, ask->name, r);
+    bly_scope_never_ran(s, o, ask->name, r, over != NULL ? why : NULL);
     return r;
 }
 
@@ -479,14 +498,14 @@ spawn_any(belay_scope *p, const struct spawn_ask *ask)
     }
     if (BLY_UNLIKELY(!spawn_count(w, s))) {
         spawn_discard(w, c);
-        bly_scope_never_ran(s, NULL, ask->name, -ECANCELED);
+        bly_scope_never_ran(s, NULL, ask->name, -ECANCELED, NULL);
         return -ECANCELED;
     }
     spawn_queue(w, c, NULL);
     return 0;
 
 failed:
-    bly_scope_never_ran(s, NULL, ask->name, -ENOMEM);
+    bly_scope_never_ran(s, NULL, ask->name, -ENOMEM, NULL);
     return -ENOMEM;
 }
 

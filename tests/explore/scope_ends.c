@@ -9,6 +9,7 @@
 #include "closeup.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum { NOTHING_YET = 12345, THERE = 2, HERE = 1 };
 
@@ -354,4 +355,29 @@ BELAY_TEST(a_budget_is_given_back_there, .strategy = BELAY_EXHAUSTIVE,
     closeup_end();
     BELAY_CHECK_EQ(err, 0);
     BELAY_CHECK_EQ(n, 2);
+}
+
+/* A refusal says whose budget it is; a deadline, whose it was. */
+BELAY_TEST(refusals_name_their_scope)
+{
+    uint32_t n = 0;
+    int err;
+
+    BELAY_SCOPE_CATCH(outer, &err, .name = "crowd", .max_tasks = 1) {
+        BELAY_SCOPE_CATCH(s, &err) {
+            BELAY_CHECK_EQ(belay_spawn(s, counts, &n), 0);
+            BELAY_CHECK_EQ(belay_spawn(s, counts, &n), -ENOMEM);
+            BELAY_CHECK(strstr(belay_why(), "scope 'crowd'") != NULL);
+            BELAY_CHECK(strstr(belay_why(), ".max_tasks of 1 ") != NULL);
+        }
+        BELAY_CHECK_EQ(err, -ENOMEM);
+        BELAY_CHECK(strstr(belay_why(), "scope 'crowd'") != NULL);
+        BELAY_CHECK(strstr(belay_why(), "scope_ends.c:") != NULL);
+    }
+    BELAY_SCOPE_CATCH(hasty, &err, .name = "haste", .timeout = BELAY_MS(5)) {
+        BELAY_CHECK_EQ(belay_sleep(BELAY_S(1)), -ETIME);
+        BELAY_CHECK(strstr(belay_why(), "the deadline of scope 'haste'") !=
+            NULL);
+    }
+    BELAY_CHECK_EQ(n, 1);
 }
