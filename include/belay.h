@@ -18,6 +18,7 @@
 #include <belay/net.h>
 #include <belay/policy.h>
 #include <belay/pool.h>
+#include <belay/process.h>
 #include <belay/run.h>
 #include <belay/select.h>
 #include <belay/slice.h>

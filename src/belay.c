@@ -25,6 +25,8 @@
 #include "os/alarm.c"
 #include "os/sys_linux.c"
 #include "os/sigpipe.c"
+#include "os/proc_linux.c"
+#include "os/proc_start.c"
 
 #include "core/block.c"
 #include "core/cancel.c"
@@ -102,6 +104,10 @@
 #include "io/listen.c"
 #include "io/socket.c"
 
+#include "exec/command.c"
+#include "exec/family.c"
+#include "exec/keeper.c"
+#include "exec/process.c"
 #include "policy/attempt.c"
 #include "policy/budget.c"
 #include "policy/retry.c"

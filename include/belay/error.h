@@ -20,6 +20,7 @@ BELAY_BEGIN_DECLS
 #define BELAY_ECLOSED (-5001)  /* the channel is closed: nobody receives */
 #define BELAY_ECRASHED (-5002) /* the process that did the work died */
 #define BELAY_EOPEN (-5003)    /* the circuit breaker is open */
+#define BELAY_EEXIT (-5004)    /* a process ended with a status but 0 */
 
 /* A short text for any status, "Connection refused" or "channel closed";
  * never NULL; static or good until the thread's next call. */

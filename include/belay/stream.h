@@ -65,7 +65,7 @@ BELAY_API BELAY_MUST_CHECK int belay_stream_open_at(belay_stream **st,
 BELAY_API BELAY_MUST_CHECK int belay_stream_open_fd_at(belay_stream **st,
     int *fd, const belay_site *site);
 /* The same of one descriptor that is read and another that is written, two
- * pipes say; to finish it is to close the latter. */
+ * pipes say; to finish it is to close the latter.  One of them may be -1. */
 BELAY_API BELAY_MUST_CHECK int belay_stream_open_fds_at(belay_stream **st,
     int *in, int *out, const belay_site *site);
 /* Two streams that are each other's peer: a pair of sockets. */

@@ -92,6 +92,8 @@ error_own(int code)
         return "worker process crashed";
     case BELAY_EOPEN:
         return "circuit breaker open";
+    case BELAY_EEXIT:
+        return "process failed";
     case -ETIME:
         return "deadline passed";
     default:
@@ -128,6 +130,8 @@ error_spell(int code, char *buf, size_t size)
         return "BELAY_ECRASHED";
     if (code == BELAY_EOPEN)
         return "BELAY_EOPEN";
+    if (code == BELAY_EEXIT)
+        return "BELAY_EEXIT";
     if (code != INT32_MIN)
         name = error_name(-code);
     if (name != NULL)

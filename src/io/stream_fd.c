@@ -12,7 +12,7 @@
 #include <errno.h>
 
 struct fd_stream {
-    int in;
+    int in;  /* -1: it is only written */
     int out; /* is `in', another one, or -1: closed to say that it ended */
 };
 
@@ -122,7 +122,7 @@ int
 belay_stream_open_fds_at(belay_stream **st, int *in, int *out,
     const belay_site *site)
 {
-    int r = *in < 0 || *out < 0 ? -EBADF
+    int r = *in < 0 && *out < 0 ? -EBADF
                                 : fd_stream_open(st, *in, *out, site);
 
     if (r == 0)

@@ -47,6 +47,7 @@
 #include "core/rt.h"
 #include "io/op.h"
 #include "sim/vnet.h"
+#include "sim/vproc.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -338,6 +339,9 @@ explore_leaks(size_t live)
     if (open > 0)
         bly_sim_note(BELAY_FINDS_LEAK, "%u descriptor%s left: %s", open,
             open == 1 ? " is" : "s are", list);
+    if (bly_vproc_zombie() != 0)
+        bly_sim_note(BELAY_FINDS_LEAK, "process %d has not been reaped",
+            bly_vproc_zombie());
     if (bly_alloc_live() != live)
         bly_sim_note(BELAY_FINDS_LEAK, "%lld allocations are left",
             (long long)bly_alloc_live() - (long long)live);
@@ -369,6 +373,7 @@ run_plain(struct bly_sim_subject *s, const struct bly_sim_source *source)
 
     explore_stacks();
     bly_vnet_reset();
+    bly_vproc_reset();
     now->atomic = s->opts.atomic;
     now->harms[BLY_SIM_CANCEL] = s->opts.cancel_everywhere;
     now->harms[BLY_SIM_ALLOC] = s->opts.fail_allocs;

@@ -37,6 +37,7 @@
 #include "io/op.h"
 #include "sim/machine.h"
 #include "sim/vnet.h"
+#include "sim/vproc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -143,6 +144,7 @@ bly_vnet_changed(void)
 {
     struct sim_io *own = sim_io_here();
 
+    bly_vproc_poke();
     while (own != NULL && sim_io_settle(own))
         continue;
     for (int i = 0; i < BLY_VTHREADS; i++) {
@@ -217,8 +219,9 @@ sim_io_park(struct bly_io *io, struct bly_worker *w, int64_t deadline)
 static bool
 sim_io_busy(struct bly_io *io)
 {
-    return sim_io_any(BLY_CONTAINER(io, struct sim_io, io), SIM_IO_WAITS,
-        SIM_IO_LOST);
+    return bly_vproc_any() ||
+        sim_io_any(BLY_CONTAINER(io, struct sim_io, io), SIM_IO_WAITS,
+            SIM_IO_LOST);
 }
 
 /* ---- beginning and ending ----------------------------------------------- */

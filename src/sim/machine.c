@@ -223,7 +223,8 @@ bly_point(const volatile void *addr)
     if (!bly_sim_now.on)
         return;
     bly_sim_step();
-    if ((uintptr_t)addr - bly_machine.ignored < bly_machine.ignored_size)
+    if ((uintptr_t)addr - bly_machine.ignored < bly_machine.ignored_size ||
+        bly_machine.still)
         return;
     if (!bly_sim_now.atomic ||
         (bly_machine.ready == 1 && bly_machine.timed == 0))
@@ -360,6 +361,7 @@ machine_reset(void)
     }
     bly_machine.used = 0;
     bly_machine.current = NULL;
+    bly_machine.still = false;
     bly_machine.indebted = false;
     bly_machine.clock_debts = 0;
     bly_machine.ready = 0;

@@ -47,6 +47,7 @@ struct bly_machine {
     struct bly_ctx home;
     struct bly_ctx left; /* where an abandoned run stood */
     bool adopted;
+    bool still;          /* nobody else runs: the kernel is at work */
     bool indebted;       /* somebody has debts */
     uint64_t clock_debts;
     uint32_t ready;      /* threads in BLY_VTHREAD_READY */

@@ -17,6 +17,7 @@ struct driver_case {
 /* Ended by an entry without a name. */
 extern const struct driver_case driver_net[];
 extern const struct driver_case driver_pipes[];
+extern const struct driver_case driver_procs[];
 extern const struct driver_case driver_ready[];
 extern const struct driver_case driver_sockets[];
 extern const struct driver_case driver_grams[];
@@ -25,6 +26,7 @@ extern const struct driver_case driver_streams[];
 static const struct driver_case *const driver_suites[] = {
     driver_net,
     driver_pipes,
+    driver_procs,
     driver_ready,
     driver_sockets,
     driver_grams,
