@@ -103,6 +103,7 @@
 #include "io/addr.c"
 #include "io/listen.c"
 #include "io/socket.c"
+#include "io/resolve.c"
 
 #include "exec/command.c"
 #include "exec/family.c"

@@ -59,6 +59,16 @@ BELAY_API BELAY_MUST_CHECK int belay_stream_local(belay_stream *st,
 BELAY_API BELAY_MUST_CHECK int belay_stream_peer(belay_stream *st,
     belay_addr *out);
 
+/*
+ * The addresses of "name:port", the best first, up to n of them; an address as
+ * text gives itself.  Names are looked up as getaddrinfo(3) does, on threads
+ * kept for that, and remembered for a minute, or 5 s if there is none.  A
+ * deadline is kept even if the name servers hang.  Returns how many, or
+ * -ENOENT: there is no such name; -EAGAIN: nobody knows now; -EINVAL.
+ */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_resolve_at(const char *name,
+    belay_addr *out, int n, const belay_site *site);
+
 /* ---- options ------------------------------------------------------------ */
 
 /* For whatever opens a socket; accepted ones inherit those of the listener. */
@@ -119,6 +129,8 @@ BELAY_END_DECLS
 
 #if !defined(__cplusplus)
 
+#define belay_resolve(name, out, n)                                            \
+    belay_resolve_at((name), (out), (n), BELAY_SITE_("resolve"))
 #define BELAY_NET_OPTS_(...)                                                   \
     (&(const belay_net_opts){.size = sizeof(belay_net_opts), ##__VA_ARGS__})
 /* belay_connect(&st, &addr, .keepalive = BELAY_S(60)) */

@@ -116,6 +116,15 @@ BELAY_API belay_dur belay_test_elapsed(void);
 /* A number below n that differs between runs and is part of the token. */
 BELAY_API uint32_t belay_test_choose(uint32_t n);
 
+/*
+ * From now on, lookups of this name in this run take so long and then know
+ * these addresses, between blanks ("10.0.0.1 fd00::1"); none: there is no such
+ * name; NULL: the name servers do not answer.  Without that, only localhost
+ * and numbers are known.
+ */
+BELAY_API void belay_test_host(const char *name, const char *addrs,
+    belay_dur takes);
+
 /* True once the explorer has cancelled this run or failed an allocation or a
  * call for I/O of it: from then on, calls may fail that otherwise must not. */
 BELAY_API bool belay_test_disturbed(void);

@@ -245,21 +245,18 @@ lane_may_grow(struct bly_lane *l)
 static void
 lane_start_failed(struct bly_lane *l, int r)
 {
-    struct bly_list refused;
     struct bly_link *e;
 
-    bly_list_init(&refused);
     bly_lock(&l->lock);
-    if (--l->threads == l->left)
-        while ((e = bly_list_pop(&l->jobs)) != NULL)
-            bly_list_push(&refused, e);
-    bly_unlock(&l->lock);
-    while ((e = bly_list_pop(&refused)) != NULL) {
+    l->threads--;
+    while (l->threads == l->left && (e = bly_list_pop(&l->jobs)) != NULL) {
         struct lane_job *job = BLY_CONTAINER(e, struct lane_job, waiter.link);
 
+        /* Under the lock: in another list, a cut would take it for queued. */
         job->refused = true;
         bly_wake(&job->waiter, r);
     }
+    bly_unlock(&l->lock);
 }
 
 /* l->threads counts it already. */

@@ -193,6 +193,47 @@ fail:
     return -ENOMEM;
 }
 
+/* ---- parts -------------------------------------------------------------- */
+
+struct bly_part *
+bly_rt_part(struct bly_rt *rt, void (*close)(struct bly_part *p))
+{
+    struct bly_part *p = bly_load_acquire(&rt->parts); /* pairs with
+                                                        * bly_rt_add_part */
+
+    while (p != NULL && p->close != close)
+        p = p->next;
+    return p;
+}
+
+struct bly_part *
+bly_rt_add_part(struct bly_rt *rt, struct bly_part *p)
+{
+    struct bly_part *had;
+
+    bly_lock(&rt->lock);
+    had = bly_rt_part(rt, p->close);
+    if (had == NULL) {
+        p->next = rt->parts;
+        bly_store_release(&rt->parts, p); /* pairs with bly_rt_part */
+    }
+    bly_unlock(&rt->lock);
+    return had != NULL ? had : p;
+}
+
+static void
+rt_close_parts(struct bly_rt *rt)
+{
+    struct bly_part *p, *next;
+
+    for (p = rt->parts; p != NULL; p = next) {
+        next = p->next;
+        p->close(p);
+    }
+}
+
+/* ---- closing ------------------------------------------------------------ */
+
 void
 bly_rt_visit(struct bly_rt *rt)
 {
@@ -240,6 +281,7 @@ bly_rt_close(struct bly_rt *rt)
         rt->driver->close(&rt->workers[i]);
         rt_worker_fini(&rt->workers[i]);
     }
+    rt_close_parts(rt);
     for (slab = rt->task_slabs; slab != NULL; slab = next) {
         next = slab->next;
         bly_free_quiet(slab);

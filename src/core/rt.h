@@ -75,6 +75,13 @@ struct bly_worker {
     uint32_t searcher;       /* atomic: woken to take from a queue */
 };
 
+/* What an upper floor keeps for a runtime, in an object of its own. */
+struct bly_part {
+    struct bly_part *next;
+    /* Called when no task and no thread of the runtime is left. */
+    void (*close)(struct bly_part *p);
+};
+
 struct bly_rt {
     uint32_t epoch BLY_LINE_ALIGNED; /* atomic: moves at every cut */
     uint32_t count;           /* workers */
@@ -88,6 +95,7 @@ struct bly_rt {
                                * still bring work from outside */
     uint32_t visitors;        /* atomic: threads that are no worker and look
                                * at this; see bly_rt_visit */
+    struct bly_part *parts;   /* atomic; grows under the lock */
     struct bly_lock lock;     /* the three below, deadlock detection */
     struct bly_task *spare_tasks; /* batches of free ones, see task.c */
     struct bly_task *foreign_tasks; /* free ones for such threads */
@@ -117,6 +125,12 @@ extern __thread struct bly_worker *bly_worker_here
 int bly_rt_open(struct bly_rt **rt, unsigned workers, bool main,
     const struct bly_driver *driver) BLY_MUST_CHECK;
 void bly_rt_close(struct bly_rt *rt);
+
+/* The part of rt that is closed by this, or NULL. */
+struct bly_part *bly_rt_part(struct bly_rt *rt,
+    void (*close)(struct bly_part *p));
+/* Makes p a part of rt, unless it has one like it; the one that it has. */
+struct bly_part *bly_rt_add_part(struct bly_rt *rt, struct bly_part *p);
 
 /*
  * A thread that is no worker touches rt or its workers only between these two.

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -153,6 +154,51 @@ bly_sys_sock_unlink(const char *path, uint64_t id)
     if (bly_sys_sock_id(path) == id)
         (void)unlink(path);
     errno = saved;
+}
+
+/* ---- names -------------------------------------------------------------- */
+
+static int
+sys_resolve_code(int r)
+{
+    switch (r) {
+    case EAI_NONAME:
+    case EAI_NODATA:
+    case EAI_ADDRFAMILY:
+        return -ENOENT;
+    case EAI_MEMORY:
+        return -ENOMEM;
+    case EAI_SYSTEM:
+        return errno > 0 ? -errno : -EIO;
+    default:
+        return -EAGAIN;
+    }
+}
+
+int
+bly_sys_resolve(const char *host, int family, struct sockaddr_storage *out,
+    int n)
+{
+    /* One type, or each address comes once for each. */
+    struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list, *ai;
+    int saved = errno, count = 0;
+    int r = getaddrinfo(host, NULL, &hints, &list);
+
+    if (r != 0) {
+        r = sys_resolve_code(r);
+        errno = saved;
+        return r;
+    }
+    for (ai = list; ai != NULL && count < n; ai = ai->ai_next) {
+        if (ai->ai_addrlen > sizeof *out)
+            continue;
+        memset(&out[count], 0, sizeof *out);
+        memcpy(&out[count++], ai->ai_addr, ai->ai_addrlen);
+    }
+    freeaddrinfo(list);
+    errno = saved;
+    return count > 0 ? count : -ENOENT;
 }
 
 /* ---- readiness ---------------------------------------------------------- */

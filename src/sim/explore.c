@@ -46,6 +46,7 @@
 #include "core/root.h"
 #include "core/rt.h"
 #include "io/op.h"
+#include "sim/names.h"
 #include "sim/vnet.h"
 #include "sim/vproc.h"
 
@@ -374,6 +375,7 @@ run_plain(struct bly_sim_subject *s, const struct bly_sim_source *source)
     explore_stacks();
     bly_vnet_reset();
     bly_vproc_reset();
+    bly_sim_names_reset();
     now->atomic = s->opts.atomic;
     now->harms[BLY_SIM_CANCEL] = s->opts.cancel_everywhere;
     now->harms[BLY_SIM_ALLOC] = s->opts.fail_allocs;

@@ -9,7 +9,6 @@
 #include "base/choice.h"
 #include "sim/vnet.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -309,38 +308,4 @@ bly_sys_sock_unlink(const char *path, uint64_t id)
 {
     (void)path;
     (void)id;
-}
-
-/* ---- names -------------------------------------------------------------- */
-
-static bool
-sys_numeric(const char *host, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *in = (void *)out;
-    struct sockaddr_in6 *in6 = (void *)out;
-
-    memset(out, 0, sizeof(*out));
-    out->ss_family = AF_INET;
-    if (inet_pton(AF_INET, host, &in->sin_addr) == 1)
-        return true;
-    out->ss_family = AF_INET6;
-    return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1;
-}
-
-int
-bly_sys_resolve(const char *host, int family, struct sockaddr_storage *out,
-    int n)
-{
-    struct sockaddr_storage sa;
-
-    if (sys_fails())
-        return -EAGAIN;
-    if (strcmp(host, "localhost") == 0)
-        host = family == AF_INET6 ? "::1" : "127.0.0.1";
-    if (!sys_numeric(host, &sa) ||
-        (family != AF_UNSPEC && family != sa.ss_family))
-        return -ENOENT;
-    if (n > 0)
-        *out = sa;
-    return n > 0 ? 1 : 0;
 }

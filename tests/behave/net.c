@@ -124,6 +124,35 @@ START_TEST(what_is_no_address)
 }
 END_TEST
 
+/* ---- names -------------------------------------------------------------- */
+
+/* Each machine knows this one; nothing is asked outside. */
+static int
+localhost_is_known(void)
+{
+    belay_addr a[4];
+    int n = BELAY_TRY(belay_resolve("localhost:7", a, 4));
+
+    CHECK(n >= 1 && n <= 4);
+    for (int i = 0; i < n; i++) {
+        const struct sockaddr_in *in = (const void *)&a[i].sa;
+        const struct sockaddr_in6 *in6 = (const void *)&a[i].sa;
+
+        CHECK(belay_addr_port(&a[i]) == 7);
+        if (a[i].sa.ss_family == AF_INET)
+            CHECK(ntohl(in->sin_addr.s_addr) >> 24 == 127);
+        else
+            CHECK(IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr));
+    }
+    return 0;
+}
+
+START_TEST(names)
+{
+    RUN(_i, localhost_is_known);
+}
+END_TEST
+
 /* ---- options ------------------------------------------------------------ */
 
 static int
@@ -442,6 +471,7 @@ main(void)
     tcase_set_timeout(t, 50);
     tcase_add_test(t, addresses_are_read_and_written);
     tcase_add_test(t, what_is_no_address);
+    tcase_add_loop_test(t, names, 0, DRIVERS);
     tcase_add_loop_test(t, options, 0, DRIVERS);
     tcase_add_loop_test(t, paths, 0, DRIVERS);
     tcase_add_loop_test(t, resets, 0, DRIVERS);
