@@ -130,6 +130,8 @@ bly_sys_resolve(const char *host, int family, struct sockaddr_storage *out,
     int count;
 
     bly_point(&sim_nnames);
+    if (bly_choose(BLY_CHOOSE_FAULT, 2) != 0)
+        return -EAGAIN;
     if (sim_number(host, &sa))
         return sim_numbers(host, family, out, n);
     name = sim_name(host);

@@ -116,7 +116,7 @@ void bly_vnet_addr_get(const struct bly_vnet_addr *a, struct sockaddr *sa,
 bool bly_vnet_addr_covers(const struct bly_vnet_addr *bound,
     const struct bly_vnet_addr *to);
 void bly_vnet_addr_text(const struct bly_vnet_addr *a, char *buf, size_t size);
-/* What it is if nobody is bound to it: -ENOENT or -ECONNREFUSED. */
+/* What it is if nobody is bound to it: -ENOENT, -ECONNREFUSED, -ENETUNREACH. */
 int bly_vnet_addr_nobody(const struct bly_vnet_addr *a);
 /* The address itself instead of "any". */
 void bly_vnet_addr_here(struct bly_vnet_addr *a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses of the simulated kernel: all of them are this machine. */
+/* Addresses of the simulated kernel: all of them are this machine, but those
+ * for documents. */
 #include "sim/vnet.h"
 
 #include <arpa/inet.h>
@@ -105,13 +106,25 @@ bly_vnet_addr_text(const struct bly_vnet_addr *a, char *buf, size_t size)
         snprintf(buf, size, "%.*s", n, addr_path(a));
 }
 
+/* One that is for documents, so that nothing has it: RFC 5737, RFC 3849. */
+static bool
+addr_is_example(const struct bly_vnet_addr *a)
+{
+    static const uint8_t v6[] = {0x20, 0x01, 0x0d, 0xb8};
+
+    if (a->sa.ss_family == AF_INET)
+        return ntohl(addr_in(a)->sin_addr.s_addr) >> 8 == 0xc00002;
+    return a->sa.ss_family == AF_INET6 &&
+        memcmp(&addr_in6(a)->sin6_addr, v6, sizeof v6) == 0;
+}
+
 int
 bly_vnet_addr_nobody(const struct bly_vnet_addr *a)
 {
     bool path = a->sa.ss_family == AF_UNIX && addr_path_len(a) > 0 &&
         addr_path(a)[0] != '\0';
 
-    return path ? -ENOENT : -ECONNREFUSED;
+    return path ? -ENOENT : addr_is_example(a) ? -ENETUNREACH : -ECONNREFUSED;
 }
 
 /* ---- numbers ------------------------------------------------------------ */
