@@ -104,6 +104,7 @@
 #include "io/listen.c"
 #include "io/socket.c"
 #include "io/resolve.c"
+#include "io/dial.c"
 
 #include "exec/command.c"
 #include "exec/family.c"

@@ -96,6 +96,16 @@ typedef struct belay_net_opts {
 BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_connect_at(belay_stream **st,
     const belay_addr *to, const belay_net_opts *opts, const belay_site *site);
 
+/*
+ * Connects to "name:port", or to an address as text.  Of several addresses the
+ * next is tried when one has failed or the last has been silent for 250 ms,
+ * IPv6 and IPv4 in turn; the first connection wins.  opts may be NULL.
+ * Returns 0; what belay_resolve says; or what the last address said, and the
+ * message names both.
+ */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_dial_at(belay_stream **st,
+    const char *name, const belay_net_opts *opts, const belay_site *site);
+
 typedef struct belay_listener belay_listener;
 
 /*
@@ -137,6 +147,10 @@ BELAY_END_DECLS
 #define belay_connect(st, to, ...)                                             \
     belay_connect_at((st), (to), BELAY_NET_OPTS_(__VA_ARGS__),                 \
         BELAY_SITE_("connect"))
+/* belay_dial(&st, "example.org:443", .keepalive = BELAY_S(60)) */
+#define belay_dial(st, name, ...)                                              \
+    belay_dial_at((st), (name), BELAY_NET_OPTS_(__VA_ARGS__),                  \
+        BELAY_SITE_("dial"))
 /* belay_listen(&l, ":80", .reuse_port = true) */
 #define belay_listen(l, addr, ...)                                             \
     belay_listen_at((l), (addr), BELAY_NET_OPTS_(__VA_ARGS__),                 \

@@ -274,6 +274,102 @@ our_end_can_be_chosen(void)
     return 0;
 }
 
+/* ---- names -------------------------------------------------------------- */
+
+/* "localhost:PORT" of where l listens. */
+static const char *
+localhost_of(belay_listener *l, char *buf, size_t size)
+{
+    (void)snprintf(buf, size, "localhost:%d",
+        belay_addr_port(belay_listener_addr(l)));
+    return buf;
+}
+
+static int
+a_name_is_dialled(void)
+{
+    char name[BELAY_ADDR_TEXT];
+
+    LISTEN(l, "127.0.0.1:0");
+    BELAY_SCOPE(s) {
+        BELAY_AUTO(belay_stream, st);
+        belay_addr there;
+
+        belay_spawn(s, echo, l);
+        BELAY_TRY(belay_dial(&st, localhost_of(l, name, sizeof name)));
+        BELAY_TRY(belay_stream_peer(st, &there));
+        HOLDS(belay_addr_equal(&there, belay_listener_addr(l)));
+        BELAY_TRY(exchange(st, "hello"));
+    }
+    return 0;
+}
+
+static int
+nobody_is_there_by_any_address(void)
+{
+    BELAY_AUTO(belay_stream, st);
+    char name[BELAY_ADDR_TEXT];
+
+    {
+        LISTEN(l, "127.0.0.1:0");
+        (void)localhost_of(l, name, sizeof name);
+    }
+    EQUAL(belay_dial(&st, name), -ECONNREFUSED);
+    HOLDS(st == NULL);
+    HOLDS(strstr(belay_why(), name) != NULL);
+    HOLDS(strstr(belay_why(), "Connection refused") != NULL);
+    return 0;
+}
+
+/* Takes the queue of l, which has the backlog 1. */
+static int
+fill_queue(belay_listener *l, belay_stream **a, belay_stream **b)
+{
+    BELAY_TRY(belay_connect(a, belay_listener_addr(l)));
+    return belay_connect(b, belay_listener_addr(l));
+}
+
+/* The address that is tried first does not answer. */
+static int
+past_silence(const char *silent, const char *other, const belay_addr *found,
+    bool first_is_v6)
+{
+    BELAY_AUTO(belay_listener, hole);
+    BELAY_AUTO(belay_listener, l);
+    BELAY_AUTO(belay_stream, a);
+    BELAY_AUTO(belay_stream, b);
+    BELAY_AUTO(belay_stream, st);
+    char text[BELAY_ADDR_TEXT], name[BELAY_ADDR_TEXT];
+    belay_addr there;
+
+    if ((found->sa.ss_family == AF_INET6) != first_is_v6)
+        return 0;
+    (void)snprintf(text, sizeof text, "%s:0", silent);
+    BELAY_TRY(belay_listen(&hole, text, .backlog = 1, .only_v6 = true));
+    (void)snprintf(text, sizeof text, "%s:%d", other,
+        belay_addr_port(belay_listener_addr(hole)));
+    BELAY_TRY(belay_listen(&l, text, .only_v6 = true));
+    BELAY_TRY(fill_queue(hole, &a, &b));
+    BELAY_TRY(BELAY_WITHIN(BELAY_S(30),
+        belay_dial(&st, localhost_of(l, name, sizeof name))));
+    BELAY_TRY(belay_stream_peer(st, &there));
+    HOLDS(belay_addr_equal(&there, belay_listener_addr(l)));
+    return 0;
+}
+
+/* Where localhost has both families. */
+static int
+who_is_silent_is_not_waited_for(void)
+{
+    belay_addr found[2];
+    int n = BELAY_TRY(belay_resolve("localhost:1", found, 2));
+
+    if (n < 2 || found[0].sa.ss_family == found[1].sa.ss_family)
+        return 0;
+    BELAY_TRY(past_silence("[::1]", "127.0.0.1", &found[0], true));
+    return past_silence("127.0.0.1", "[::1]", &found[0], false);
+}
+
 const struct driver_case driver_net[] = {
     {"connections_over_ipv4", connections_over_ipv4},
     {"connections_over_ipv6", connections_over_ipv6},
@@ -287,5 +383,8 @@ const struct driver_case driver_net[] = {
     {"a_full_queue_makes_the_client_wait", a_full_queue_makes_the_client_wait},
     {"two_tasks_accept", two_tasks_accept},
     {"our_end_can_be_chosen", our_end_can_be_chosen},
+    {"a_name_is_dialled", a_name_is_dialled},
+    {"nobody_is_there_by_any_address", nobody_is_there_by_any_address},
+    {"who_is_silent_is_not_waited_for", who_is_silent_is_not_waited_for},
     {NULL, NULL},
 };
