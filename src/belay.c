@@ -105,6 +105,7 @@
 #include "io/socket.c"
 #include "io/resolve.c"
 #include "io/dial.c"
+#include "io/bound.c"
 
 #include "exec/command.c"
 #include "exec/family.c"

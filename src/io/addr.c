@@ -266,6 +266,21 @@ bly_addr_set_port(belay_addr *a, uint16_t port)
         addr_v6(a)->sin6_port = htons(port);
 }
 
+void
+bly_addr_unmap(belay_addr *a)
+{
+    struct sockaddr_in6 six = *addr_v6(a);
+
+    if (a->sa.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
+        return;
+    memset(a, 0, sizeof *a);
+    addr_v4(a)->sin_family = AF_INET;
+    addr_v4(a)->sin_port = six.sin6_port;
+    memcpy(&addr_v4(a)->sin_addr, six.sin6_addr.s6_addr + 12,
+        sizeof(struct in_addr));
+    a->len = sizeof(struct sockaddr_in);
+}
+
 bool
 belay_addr_equal(const belay_addr *a, const belay_addr *b)
 {
@@ -313,8 +328,11 @@ static int
 addr_of_stream(belay_stream *st, bool peer, belay_addr *out)
 {
     int fd = belay_stream_fd(st);
+    int r = fd < 0 ? -ENOTSOCK : bly_addr_of(fd, peer, out);
 
-    return fd < 0 ? -ENOTSOCK : bly_addr_of(fd, peer, out);
+    if (r == 0)
+        bly_addr_unmap(out);
+    return r;
 }
 
 int

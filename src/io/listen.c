@@ -21,78 +21,30 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
 
 enum { LISTEN_PAUSE_MS = 1, LISTEN_PAUSE_MAX_MS = 128 };
 
 struct belay_listener {
-    int fd;
+    struct bly_bound at;
     uint32_t starved; /* atomic: it has been said */
     const belay_site *site;
-    belay_addr addr;
-    uint64_t path_id; /* of the file that bind made, or 0 */
 };
 
 /* ---- opening ------------------------------------------------------------ */
 
-/* Binds, and if a program that is gone has left the path, takes it over. */
 static int
-listen_bind(belay_listener *l)
+listen_open(belay_listener *l, struct bly_task *t, const char *text,
+    const belay_net_opts *o)
 {
-    const char *path = bly_addr_path(&l->addr);
-    int r = bly_net_bind(l->fd, &l->addr);
-    uint64_t id;
+    int r = bly_bound_open(&l->at, t, text, SOCK_STREAM, o);
 
-    if (r == -EADDRINUSE && path != NULL) {
-        id = bly_sys_sock_id(path);
-        if (id != 0 && bly_sys_sock_orphan(path)) {
-            bly_sys_sock_unlink(path, id);
-            r = bly_net_bind(l->fd, &l->addr);
-        }
-    }
-    if (r == 0 && path != NULL)
-        l->path_id = bly_sys_sock_id(path);
-    return r;
-}
-
-static void
-listen_unlink(belay_listener *l)
-{
-    if (l->path_id != 0)
-        bly_sys_sock_unlink(bly_addr_path(&l->addr), l->path_id);
-}
-
-static int
-listen_open(belay_listener *l, struct bly_task *t, const belay_net_opts *o)
-{
-    int family = l->addr.sa.ss_family, r;
-
-    l->fd = bly_net_socket(t, family, SOCK_STREAM, o);
-    if (l->fd < 0)
-        return l->fd;
-    r = family == AF_UNIX
-        ? 0
-        : bly_sys_setopt(l->fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (r == 0)
-        r = listen_bind(l);
     if (r < 0)
-        goto fail_bind;
-    r = bly_sys_listen(l->fd,
+        return r;
+    r = bly_sys_listen(l->at.fd,
         o->backlog != 0 && o->backlog < INT_MAX ? (int)o->backlog : INT_MAX);
-    if (r == 0)
-        r = bly_addr_of(l->fd, false, &l->addr);
-    if (r == 0)
-        return 0;
-    listen_unlink(l);
-fail_bind:
-    bly_sys_close(l->fd);
+    if (r < 0)
+        bly_bound_close(&l->at);
     return r;
-}
-
-static bool
-listen_is_any(const char *text)
-{
-    return text[0] == ':' || strncmp(text, "*:", 2) == 0;
 }
 
 int
@@ -111,12 +63,8 @@ belay_listen_at(belay_listener **out, const char *text,
     if (l == NULL)
         return -ENOMEM;
     l->site = site;
-    l->addr = a;
-    r = listen_open(l, t, &o);
-    if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && listen_is_any(text) &&
-        !o.only_v6 &&
-        bly_addr_number(&l->addr, "0.0.0.0", (uint16_t)belay_addr_port(&a)))
-        r = listen_open(l, t, &o); /* a machine without IPv6 */
+    l->at.addr = a;
+    r = listen_open(l, t, text, &o);
     if (r < 0) {
         bly_free(l);
         return belay_fail_at(r, site, "listening on %s: %s", text,
@@ -135,10 +83,9 @@ belay_listener_close_at(belay_listener **pl, const belay_site *site)
 
     if (l == NULL)
         return;
-    bly_fd_check_close(l->fd, site);
+    bly_fd_check_close(l->at.fd, site);
     *pl = NULL;
-    listen_unlink(l);
-    bly_sys_close(l->fd);
+    bly_bound_close(&l->at);
     bly_free(l);
 }
 
@@ -151,13 +98,13 @@ belay_listener_closep(belay_listener **l)
 const belay_addr *
 belay_listener_addr(const belay_listener *l)
 {
-    return &l->addr;
+    return &l->at.addr;
 }
 
 int
 belay_listener_fd(const belay_listener *l)
 {
-    return l->fd;
+    return l->at.fd;
 }
 
 /* ---- accepting ---------------------------------------------------------- */
@@ -202,7 +149,7 @@ accept_pause(belay_listener *l, struct bly_task *t, int why, int *pause,
     /* pairs with accept_pause elsewhere */
     if (*pause >= LISTEN_PAUSE_MAX_MS && bly_xchg(&l->starved, 1u) == 0)
         bly_log(t->worker->rt, "accept on %s waits: %s",
-            belay_addr_format(&l->addr, text, sizeof text),
+            belay_addr_format(&l->at.addr, text, sizeof text),
             belay_strerror(why));
     if (*pause < LISTEN_PAUSE_MAX_MS)
         *pause *= 2;
@@ -214,7 +161,7 @@ static int
 accept_once(belay_listener *l, struct bly_task *t, const belay_site *site)
 {
     struct bly_op op;
-    int r = bly_op_begin(&op, BLY_OP_ACCEPT, l->fd, "belay_accept", site);
+    int r = bly_op_begin(&op, BLY_OP_ACCEPT, l->at.fd, "belay_accept", site);
 
     if (r < 0)
         return r;

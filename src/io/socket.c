@@ -93,13 +93,26 @@ bly_net_bind(int fd, const belay_addr *a)
 
 /* ---- connecting --------------------------------------------------------- */
 
-enum { SOCKET_PAUSE_MS = 1, SOCKET_PAUSE_MAX_MS = 64 };
+enum { SOCKET_PAUSE_MAX_MS = 64 };
 
-/* A Unix listener whose queue is full cannot be waited for: ask again. */
+bool
+bly_net_full(int r, const belay_addr *to)
+{
+    return r == -ENOBUFS && to != NULL && to->sa.ss_family == AF_UNIX;
+}
+
+int
+bly_net_pause(int *ms)
+{
+    if (*ms < SOCKET_PAUSE_MAX_MS)
+        *ms = *ms == 0 ? 1 : *ms * 2;
+    return belay_sleep(BELAY_MS(*ms));
+}
+
 int
 bly_net_connect(int fd, const belay_addr *to, const belay_site *site)
 {
-    int r, pause = SOCKET_PAUSE_MS;
+    int r, pause = 0;
 
     for (;;) {
         struct bly_op op;
@@ -110,13 +123,11 @@ bly_net_connect(int fd, const belay_addr *to, const belay_site *site)
         op.buf = bly_addr_sa(to);
         op.len = to->len;
         r = bly_op_run(&op);
-        if (r != -ENOBUFS || to->sa.ss_family != AF_UNIX)
+        if (!bly_net_full(r, to))
             return r;
-        r = belay_sleep(BELAY_MS(pause));
+        r = bly_net_pause(&pause);
         if (r < 0)
             return r;
-        if (pause < SOCKET_PAUSE_MAX_MS)
-            pause *= 2;
     }
 }
 
