@@ -172,6 +172,8 @@ op_loop(struct bly_io *io, struct bly_op *op)
 
         if (cut || (r != -EINTR && r != -EAGAIN))
             return r;
+        if (r == -EAGAIN && bly_op_is_blind(op))
+            return -ENOBUFS;
         if (r == -EAGAIN) {
             r = op_await_ready(io, op, &cut);
             if (cut || (r < 0 && r != -EINTR))

@@ -128,6 +128,10 @@ int bly_op_again(struct bly_op *op) BLY_MUST_CHECK;
 int bly_op_call(struct bly_op *op) BLY_MUST_CHECK;
 /* The same without blocking: -EAGAIN.  *lane: only a lane can do it. */
 int bly_op_try(struct bly_op *op, bool *lane) BLY_MUST_CHECK;
+/* Readiness of the descriptor does not tell when op can be done: a message to
+ * the name of a Unix socket, where the receiver's room counts.  Then EAGAIN is
+ * told as ENOBUFS. */
+bool bly_op_is_blind(const struct bly_op *op);
 /* Poll's events that op waits for. */
 int bly_op_events(const struct bly_op *op);
 

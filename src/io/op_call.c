@@ -86,6 +86,26 @@ op_connect(struct bly_op *op)
     return 0;
 }
 
+bool
+bly_op_is_blind(const struct bly_op *op)
+{
+    const struct msghdr *m = op->buf;
+    const struct sockaddr *to;
+
+    if (op->kind != BLY_OP_SENDMSG)
+        return false;
+    to = m->msg_name;
+    return to != NULL && to->sa_family == AF_UNIX;
+}
+
+static int
+op_sendmsg(struct bly_op *op, int flags)
+{
+    int r = op_result(sendmsg(op->fd, op->buf, flags));
+
+    return r == -EAGAIN && bly_op_is_blind(op) ? -ENOBUFS : r;
+}
+
 static int
 op_message(struct bly_op *op, int flags)
 {
@@ -98,7 +118,7 @@ op_message(struct bly_op *op, int flags)
     case BLY_OP_RECVMSG:
         return op_result(recvmsg(op->fd, op->buf, flags));
     default:
-        return op_result(sendmsg(op->fd, op->buf, flags));
+        return op_sendmsg(op, flags);
     }
 }
 

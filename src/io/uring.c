@@ -200,7 +200,10 @@ uring_prepare(struct io_uring_sqe *sqe, struct bly_op *op)
         io_uring_prep_recvmsg(sqe, op->fd, op->buf, op->flags);
         break;
     case BLY_OP_SENDMSG:
-        io_uring_prep_sendmsg(sqe, op->fd, op->buf, op->flags);
+        /* The kernel would wait and try again with what the first try has left
+         * of the bytes, which of a datagram may be nothing. */
+        io_uring_prep_sendmsg(sqe, op->fd, op->buf,
+            op->flags | MSG_DONTWAIT);
         break;
     case BLY_OP_ACCEPT:
         io_uring_prep_accept(sqe, op->fd, op->buf, op->addrlen,
