@@ -122,6 +122,12 @@ int bly_vnet_addr_nobody(const struct bly_vnet_addr *a);
 void bly_vnet_addr_here(struct bly_vnet_addr *a);
 /* The same as seen by a socket of this domain. */
 void bly_vnet_addr_map(struct bly_vnet_addr *a, int domain);
+/* "Any" of both families as who uses IPv4 sees it. */
+void bly_vnet_addr_four(struct bly_vnet_addr *a);
+/* From a program: where datagrams of e go.  A socket for both families knows
+ * IPv4 by two names; this gives the shorter. */
+int bly_vnet_addr_to(struct bly_vnet_addr *a, const struct bly_vnet_end *e,
+    const struct sockaddr *sa, socklen_t len) BLY_MUST_CHECK;
 /* Lacks a number that it is to be bound to. */
 bool bly_vnet_addr_portless(const struct bly_vnet_addr *a);
 void bly_vnet_addr_set_port(struct bly_vnet_addr *a, uint16_t port);

@@ -206,6 +206,44 @@ bly_vnet_addr_map(struct bly_vnet_addr *a, int domain)
     memcpy(to + 12, &ip, sizeof(ip));
 }
 
+void
+bly_vnet_addr_four(struct bly_vnet_addr *a)
+{
+    in_port_t port = addr_in6(a)->sin6_port;
+
+    if (a->sa.ss_family != AF_INET6 || !addr_is_any(a))
+        return;
+    bly_vnet_addr_any(a, AF_INET);
+    addr_in(a)->sin_port = port;
+}
+
+static void
+addr_unmap(struct bly_vnet_addr *a)
+{
+    struct sockaddr_in6 six = *addr_in6(a);
+
+    if (a->sa.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
+        return;
+    bly_vnet_addr_any(a, AF_INET);
+    addr_in(a)->sin_port = six.sin6_port;
+    memcpy(&addr_in(a)->sin_addr, six.sin6_addr.s6_addr + 12,
+        sizeof(struct in_addr));
+}
+
+int
+bly_vnet_addr_to(struct bly_vnet_addr *a, const struct bly_vnet_end *e,
+    const struct sockaddr *sa, socklen_t len)
+{
+    bool both = e->domain == AF_INET6 && !e->v6only && sa != NULL &&
+        len >= sizeof(sa->sa_family);
+    bool four = both && sa->sa_family == AF_INET;
+    int r = bly_vnet_addr_set(a, four ? AF_INET : e->domain, sa, len);
+
+    if (r == 0 && both)
+        addr_unmap(a);
+    return r;
+}
+
 static bool
 addr_same_host(const struct bly_vnet_addr *a, const struct bly_vnet_addr *b)
 {

@@ -85,6 +85,8 @@ bly_vnet_gram_connect(struct bly_vnet_end *e, const struct bly_vnet_addr *to,
     r = bly_vnet_name_client(e);
     if (r < 0)
         return r;
+    if (to->sa.ss_family == AF_INET)
+        bly_vnet_addr_four(&e->local);
     bly_vnet_addr_here(&e->local);
     e->remote = *to;
     bly_vnet_addr_here(&e->remote);
@@ -97,7 +99,7 @@ bly_vnet_gram_connect(struct bly_vnet_end *e, const struct bly_vnet_addr *to,
 
 static int
 gram_push(struct bly_vnet_end *e, struct bly_vnet_end *to,
-    const struct bly_vnet_move *m)
+    const struct bly_vnet_addr *from, const struct bly_vnet_move *m)
 {
     struct bly_vnet_gift *gift = NULL;
     struct gram *g;
@@ -113,8 +115,7 @@ gram_push(struct bly_vnet_end *e, struct bly_vnet_end *to,
     memset(g, 0, sizeof(*g));
     g->gift = gift;
     g->len = m->len;
-    g->from = e->local;
-    bly_vnet_addr_here(&g->from);
+    g->from = *from;
     bly_vnet_addr_map(&g->from, to->domain);
     bly_vnet_gather(m->iov, g->bytes, m->len);
     bly_list_push(&to->grams, &g->link);
@@ -128,12 +129,23 @@ gram_target(const struct bly_vnet_end *e, const struct bly_vnet_move *m,
     struct bly_vnet_addr *to)
 {
     if (m->msg != NULL && m->msg->msg_name != NULL)
-        return bly_vnet_addr_set(to, e->domain, m->msg->msg_name,
-            m->msg->msg_namelen);
+        return bly_vnet_addr_to(to, e, m->msg->msg_name, m->msg->msg_namelen);
     if (e->state != BLY_VNET_CONNECTED)
         return e->domain == AF_UNIX ? -ENOTCONN : -EDESTADDRREQ;
     *to = e->remote;
     return 0;
+}
+
+/* Who sends, to an address of this family. */
+static struct bly_vnet_addr
+gram_sender(const struct bly_vnet_end *e, int family)
+{
+    struct bly_vnet_addr from = e->local;
+
+    if (family == AF_INET)
+        bly_vnet_addr_four(&from);
+    bly_vnet_addr_here(&from);
+    return from;
 }
 
 /* Nobody is there: UDP learns of it later, and only if it is connected. */
@@ -152,7 +164,7 @@ bly_vnet_gram_put(struct bly_vnet_end *e, const struct bly_vnet_move *m,
     bool dry)
 {
     struct bly_vnet_end *to = e->peer; /* of a pair, which has no names */
-    struct bly_vnet_addr addr;
+    struct bly_vnet_addr addr = {0}, from;
     int r = to != NULL ? 0 : gram_target(e, m, &addr);
 
     if (r < 0)
@@ -181,7 +193,8 @@ bly_vnet_gram_put(struct bly_vnet_end *e, const struct bly_vnet_move *m,
     }
     if (to == NULL)
         return gram_refused(e, m, r);
-    return gram_is_for(to, &e->local) ? gram_push(e, to, m) : (int)m->len;
+    from = gram_sender(e, addr.sa.ss_family);
+    return gram_is_for(to, &from) ? gram_push(e, to, &from, m) : (int)m->len;
 }
 
 /* ---- receiving ---------------------------------------------------------- */

@@ -94,13 +94,16 @@ op_accept(struct bly_op *op, struct bly_vnet_end *listener, bool dry)
 static int
 op_connect(struct bly_op *op, struct bly_vnet_end *e, bool dry)
 {
+    socklen_t len = (socklen_t)op->len;
     struct bly_vnet_addr to;
-    int r = bly_vnet_addr_set(&to, e->domain, op->buf, (socklen_t)op->len);
+    int r;
 
-    if (r < 0)
-        return r;
-    return e->kind == BLY_VNET_GRAM ? bly_vnet_gram_connect(e, &to, dry)
-                                    : bly_vnet_connect(e, &to, dry);
+    if (e->kind == BLY_VNET_GRAM) {
+        r = bly_vnet_addr_to(&to, e, op->buf, len);
+        return r < 0 ? r : bly_vnet_gram_connect(e, &to, dry);
+    }
+    r = bly_vnet_addr_set(&to, e->domain, op->buf, len);
+    return r < 0 ? r : bly_vnet_connect(e, &to, dry);
 }
 
 static int
