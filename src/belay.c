@@ -106,6 +106,7 @@
 #include "io/resolve.c"
 #include "io/dial.c"
 #include "io/bound.c"
+#include "io/udp.c"
 
 #include "exec/command.c"
 #include "exec/family.c"

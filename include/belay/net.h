@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network: addresses, connections.
+ * The network: addresses, names, connections, datagrams.
  *
  *     BELAY_AUTO(belay_listener, l);
  *     BELAY_TRY(belay_listen(&l, "127.0.0.1:8080"));
@@ -135,6 +135,42 @@ BELAY_API int belay_listener_fd(const belay_listener *l);
 BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_accept_at(belay_listener *l,
     belay_stream **st, const belay_site *site);
 
+/* ---- datagrams ---------------------------------------------------------- */
+
+/* A socket for datagrams: UDP, or those of Unix sockets. */
+typedef struct belay_udp belay_udp;
+
+/* At an address as text; ":0" for who only asks.  A path is removed by the
+ * close, as a listener's.  opts may be NULL.  Returns 0, or -EADDRINUSE,
+ * -EACCES ...  Cancellation point: no. */
+BELAY_API BELAY_MUST_CHECK int belay_udp_open_at(belay_udp **u,
+    const char *addr, const belay_net_opts *opts, const belay_site *site);
+/* Closes *u, unless it is NULL, and sets it to NULL.  Aborts if a task still
+ * uses it.  Cancellation point: no. */
+BELAY_API void belay_udp_close_at(belay_udp **u, const belay_site *site);
+/* For BELAY_AUTO(belay_udp, u). */
+BELAY_API void belay_udp_closep(belay_udp **u);
+/* Where it was opened, the port being known. */
+BELAY_API const belay_addr *belay_udp_addr(const belay_udp *u);
+/* Its descriptor, which stays its own. */
+BELAY_API int belay_udp_fd(const belay_udp *u);
+
+/* From now on only this peer is heard, it is who is sent to without an
+ * address, and that it is not there is told by a later call (-ECONNREFUSED). */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_udp_connect_at(belay_udp *u,
+    const belay_addr *peer, const belay_site *site);
+/* One datagram; to NULL: to the peer.  0: it is on its way, and may be lost;
+ * -EMSGSIZE: too long for one; -EDESTADDRREQ, -ENOTCONN: there is no peer. */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_udp_send_at(belay_udp *u,
+    const void *buf, size_t n, const belay_addr *to, const belay_site *site);
+/*
+ * The next datagram: its bytes, which may be 0; *from (if not NULL) is who sent
+ * it, an IPv4 address if it came by IPv4.  -EMSGSIZE: it was longer than n, and
+ * buf has its beginning.  Any number of tasks may send and receive.
+ */
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK ssize_t belay_udp_recv_at(belay_udp *u,
+    void *buf, size_t n, belay_addr *from, const belay_site *site);
+
 BELAY_END_DECLS
 
 #if !defined(__cplusplus)
@@ -158,6 +194,17 @@ BELAY_END_DECLS
 #define belay_listener_close(l)                                                \
     belay_listener_close_at((l), BELAY_SITE_("listener_close"))
 #define belay_accept(l, st) belay_accept_at((l), (st), BELAY_SITE_("accept"))
+/* belay_udp_open(&u, ":5353", .broadcast = true) */
+#define belay_udp_open(u, addr, ...)                                           \
+    belay_udp_open_at((u), (addr), BELAY_NET_OPTS_(__VA_ARGS__),               \
+        BELAY_SITE_("udp_open"))
+#define belay_udp_close(u) belay_udp_close_at((u), BELAY_SITE_("udp_close"))
+#define belay_udp_connect(u, peer)                                             \
+    belay_udp_connect_at((u), (peer), BELAY_SITE_("udp_connect"))
+#define belay_udp_send(u, buf, n, to)                                          \
+    belay_udp_send_at((u), (buf), (n), (to), BELAY_SITE_("udp_send"))
+#define belay_udp_recv(u, buf, n, from)                                        \
+    belay_udp_recv_at((u), (buf), (n), (from), BELAY_SITE_("udp_recv"))
 
 #endif
 #endif

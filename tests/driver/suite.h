@@ -22,6 +22,7 @@ extern const struct driver_case driver_ready[];
 extern const struct driver_case driver_sockets[];
 extern const struct driver_case driver_grams[];
 extern const struct driver_case driver_streams[];
+extern const struct driver_case driver_udp[];
 
 static const struct driver_case *const driver_suites[] = {
     driver_net,
@@ -31,6 +32,7 @@ static const struct driver_case *const driver_suites[] = {
     driver_sockets,
     driver_grams,
     driver_streams,
+    driver_udp,
 };
 enum { DRIVER_SUITES = sizeof driver_suites / sizeof *driver_suites };
 
