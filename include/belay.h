@@ -21,6 +21,7 @@
 #include <belay/process.h>
 #include <belay/run.h>
 #include <belay/select.h>
+#include <belay/signals.h>
 #include <belay/slice.h>
 #include <belay/stream.h>
 #include <belay/sync.h>

@@ -27,6 +27,7 @@
 #include "os/sigpipe.c"
 #include "os/proc_linux.c"
 #include "os/proc_start.c"
+#include "os/signal_linux.c"
 
 #include "core/block.c"
 #include "core/cancel.c"
@@ -112,6 +113,7 @@
 #include "exec/family.c"
 #include "exec/keeper.c"
 #include "exec/process.c"
+#include "exec/signals.c"
 #include "policy/attempt.c"
 #include "policy/budget.c"
 #include "policy/retry.c"

@@ -125,6 +125,10 @@ BELAY_API uint32_t belay_test_choose(uint32_t n);
 BELAY_API void belay_test_host(const char *name, const char *addrs,
     belay_dur takes);
 
+/* The program gets a signal, here and now: whoever listens to it by
+ * belay_signals_open hears of it.  Returns how many do. */
+BELAY_API int belay_test_raise(int number);
+
 /* True once the explorer has cancelled this run or failed an allocation or a
  * call for I/O of it: from then on, calls may fail that otherwise must not. */
 BELAY_API bool belay_test_disturbed(void);

@@ -47,6 +47,7 @@
 #include "core/rt.h"
 #include "io/op.h"
 #include "sim/names.h"
+#include "sim/signal.h"
 #include "sim/vnet.h"
 #include "sim/vproc.h"
 
@@ -376,6 +377,7 @@ run_plain(struct bly_sim_subject *s, const struct bly_sim_source *source)
     bly_vnet_reset();
     bly_vproc_reset();
     bly_sim_names_reset();
+    bly_vsignal_reset();
     now->atomic = s->opts.atomic;
     now->harms[BLY_SIM_CANCEL] = s->opts.cancel_everywhere;
     now->harms[BLY_SIM_ALLOC] = s->opts.fail_allocs;
