@@ -97,10 +97,11 @@ act_run(void *arg)
     if (r > 0) {
         op->result = (ssize_t)done;
     } else {
+        /* Of a write that fails after the peer's end it says ZERO_RETURN. */
         e = SSL_get_error(c->ssl, r);
         if (e == SSL_ERROR_WANT_READ && op->act <= BLY_TLS_READ) {
             op->result = BLY_TLS_AGAIN;
-        } else if (e == SSL_ERROR_ZERO_RETURN) {
+        } else if (e == SSL_ERROR_ZERO_RETURN && op->act == BLY_TLS_READ) {
             op->result = 0;
         } else {
             bly_tls_explain(c, e);
@@ -114,9 +115,14 @@ act_run(void *arg)
 static size_t
 act_room(const struct bly_tls_op *op)
 {
-    if (op->act != BLY_TLS_WRITE)
+    switch (op->act) {
+    case BLY_TLS_WRITE:
+        return op->n + (op->n / CONN_RECORD + 2) * CONN_AROUND;
+    case BLY_TLS_END:
+        return CONN_AROUND;
+    default:
         return 0;
-    return op->n + (op->n / CONN_RECORD + 2) * CONN_AROUND;
+    }
 }
 
 int

@@ -243,6 +243,9 @@ bly_tls_explain(struct bly_tls_conn *c, int ssl_error)
         explain_foreign(c);
     else if (error != 0 && ERR_GET_LIB(error) == ERR_LIB_SSL)
         explain_reason(c, error);
+    else if (ssl_error == SSL_ERROR_ZERO_RETURN)
+        explain_as(c, -ECONNRESET,
+            "%s ended TLS during the handshake", c->peer);
     else if (error != 0)
         explain_as(c, -EPROTO, "TLS with %s failed: %s", c->peer,
             ERR_reason_error_string(error));
