@@ -26,6 +26,12 @@ target_link_libraries(static belay::belay-static)
 add_executable(wrong EXCLUDE_FROM_ALL wrong.c)
 target_link_libraries(wrong belay::belay)
 """
+FIND_TLS = PROJECT + """\
+find_package(belay 0.1 REQUIRED COMPONENTS tls)
+add_executable(app tls.c)
+target_link_libraries(app belay::tls)
+"""
+FIND_NONE = PROJECT + "find_package(belay REQUIRED COMPONENTS no-such)\n"
 SUBDIRECTORY = PROJECT + f"""\
 add_subdirectory({ROOT} belay)
 add_executable(app app.c)
@@ -53,7 +59,13 @@ def run(cmd, cwd=None, env=None):
 
 
 def works(exe, env=None):
-    out = run([exe], env=env)
+    """It prints what it should; the watchdog may complain elsewhere."""
+    done = subprocess.run([exe], env={**os.environ, **(env or {})},
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=200)
+    out = done.stdout
+    if done.returncode:
+        raise Failed(f"{exe}: {done.returncode}\n{done.stderr}")
     if out != "belay: 42\n":
         raise Failed(f"{exe} printed {out!r}")
 
@@ -75,10 +87,10 @@ class Stranger:
         self.prefix = os.path.join(tmp, "usr")
 
     def place(self, name, files):
-        """A new project directory with app.c, wrong.c and these files."""
+        """A new project directory with our sources and these files."""
         where = os.path.join(self.tmp, name)
         os.mkdir(where)
-        for source in ("app.c", "wrong.c"):
+        for source in ("app.c", "wrong.c", "tls.c"):
             shutil.copy(os.path.join(HERE, source), where)
         for path, text in files.items():
             with open(os.path.join(where, path), "w", encoding="utf-8") as f:
@@ -148,6 +160,24 @@ class Stranger:
         fails_on_argument(["cmake", "--build", where + "/b",
                            "--target", "wrong"])
 
+    def cmake_find_tls(self):
+        where = self.place("find-tls", {"CMakeLists.txt": FIND_TLS})
+        run(["cmake", "-S", where, "-B", where + "/b", *QUIET,
+             f"-DCMAKE_PREFIX_PATH={self.prefix}"])
+        run(["cmake", "--build", where + "/b"])
+        works(where + "/b/app")
+
+    def cmake_find_none(self):
+        where = self.place("find-none", {"CMakeLists.txt": FIND_NONE})
+        try:
+            run(["cmake", "-S", where, "-B", where + "/b", *QUIET,
+                 f"-DCMAKE_PREFIX_PATH={self.prefix}"])
+        except Failed as e:
+            if "belay was built without libbelay-no-such" not in str(e):
+                raise
+            return
+        raise Failed("a component that is not there was found")
+
     def cmake_add_subdirectory(self):
         where = self.place("sub", {"CMakeLists.txt": SUBDIRECTORY})
         run(["cmake", "-S", where, "-B", where + "/b", *QUIET])
@@ -175,7 +205,8 @@ class Stranger:
 WAYS = [
     "install", "pkg_config_shared", "pkg_config_static", "pkg_config_test",
     "pkg_config_tls", "pkg_config_wrong", "cmake_find_package",
-    "cmake_add_subdirectory", "meson_subproject", "one_file",
+    "cmake_find_tls", "cmake_find_none", "cmake_add_subdirectory",
+    "meson_subproject", "one_file",
 ]
 
 
