@@ -17,8 +17,10 @@ old_handler(int number)
     old_heard = number;
 }
 
-static void (*
-handler_of(int number))(int)
+typedef void handler(int number);
+
+static handler *
+handler_of(int number)
 {
     struct sigaction now;
 
