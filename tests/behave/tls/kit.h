@@ -113,7 +113,7 @@ struct ends {
     char client_why[512], server_why[512];
 };
 
-static void
+BELAY_UNUSED_ static void
 ends_close(struct ends *e)
 {
     belay_stream_close(&e->client);
