@@ -319,14 +319,16 @@ args_parse(const struct args_spec *spec, int argc, char **argv, void *into,
     while (result == 0 && r.at < argc) {
         const char *arg = argv[r.at++];
 
-        if (!options || arg[0] != '-' || arg[1] == '\0')
+        if (!options || arg[0] != '-' || arg[1] == '\0') {
+            options = options && !spec->ends;
             args_append(rest, arg);
-        else if (strcmp(arg, "--") == 0)
+        } else if (strcmp(arg, "--") == 0) {
             options = false;
-        else if (arg[1] == '-')
+        } else if (arg[1] == '-') {
             result = args_long(&r, arg + 2);
-        else
+        } else {
             result = args_short(&r, arg + 1);
+        }
     }
     if (result == 0 && spec->operands == NULL && rest->n > 0)
         return args_fail(&r, "unexpected argument '%s'", rest->v[0]);

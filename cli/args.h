@@ -64,13 +64,15 @@ struct args_spec {
     const struct args_example *examples; /* ends with a line of NULL */
     const struct args_group *groups;     /* ends with a title of NULL */
     const char *more;                    /* "belay-fetch(1)" */
+    bool ends; /* the first operand ends options: it is a command */
 };
 
 enum { ARGS_WANTS_HELP = 1 };
 
 /*
  * Reads argv[1..] into the struct at `into', which holds the defaults, and the
- * operands into *rest.  Options and operands may be mixed; -- ends options.
+ * operands into *rest.  Options and operands may be mixed, unless spec->ends;
+ * -- ends options.
  * Returns 0, ARGS_WANTS_HELP, or -EINVAL with a text in why.
  */
 int args_parse(const struct args_spec *spec, int argc, char **argv, void *into,

@@ -41,7 +41,7 @@ static const struct args_example doctor_examples[] = {
 };
 const struct args_spec doctor_spec = {"belay doctor", NULL,
     "say what belay finds on this machine", doctor_examples, doctor_groups,
-    "belay-doctor(1)"};
+    "belay-doctor(1)", false};
 
 /* How good a finding is. */
 enum doctor_grade { DOCTOR_GOOD, DOCTOR_FALLBACK, DOCTOR_LOW };

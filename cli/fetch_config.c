@@ -140,7 +140,7 @@ static const struct args_example config_examples[] = {
 
 const struct args_spec fetch_spec = {"belay fetch", "[URL...]",
     "fetch many URLs, each with its own result", config_examples,
-    config_groups, "belay-fetch(1)"};
+    config_groups, "belay-fetch(1)", false};
 
 /* ---- what goes together -------------------------------------------------- */
 

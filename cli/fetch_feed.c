@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FEED_READ = 64 << 10 };
+enum { FEED_READ = 64 << 10, FEED_URL = 8192 };
 
 /* Gets it a place in the order of results, which may have to become free. */
 static int
@@ -99,18 +99,20 @@ feed_pieces(struct fetch *f, const struct fetch_input *in, struct lines *l,
 static int
 feed_file(struct fetch *f, const struct fetch_input *in)
 {
-    struct lines *l = belay_alloc(f->jobs, sizeof *l);
+    struct lines l;
+    char *line = belay_alloc(f->jobs, FEED_URL + 1);
     char *buf = belay_alloc(f->jobs, FEED_READ);
     int code;
 
-    if (l == NULL || buf == NULL)
+    if (line == NULL || buf == NULL)
         return -ENOMEM;
-    lines_init(l, f->config->null);
+    lines_init(&l, f->config->null ? LINES_NULL : LINES_TRIMMED, line,
+        FEED_URL);
     if (isatty(in->fd) == 1 && !f->config->quiet)
         fputs("belay fetch: type URLs, one a line; Ctrl-D ends them\n", stderr);
-    code = feed_pieces(f, in, l, buf);
-    if (code == 0 && lines_last(l))
-        return feed_url(f, l->item, l->len, l->too_long);
+    code = feed_pieces(f, in, &l, buf);
+    if (code == 0 && lines_last(&l))
+        return feed_url(f, l.item, l.len, l.too_long);
     if (code < 0 && belay_cancelled() == 0)
         fetch_stop(f, FETCH_BROKEN, "cannot read %s: %s", in->name,
             belay_strerror(code));
@@ -124,7 +126,7 @@ fetch_feed(struct fetch *f)
 
     for (size_t i = 0; i < c->urls.n; i++)
         BELAY_TRY(feed_url(f, c->urls.v[i], strlen(c->urls.v[i]),
-            strlen(c->urls.v[i]) > LINES_MAX));
+            strlen(c->urls.v[i]) > FEED_URL));
     for (size_t i = 0; i < c->inputs.n; i++)
         BELAY_TRY(feed_file(f, &f->inputs[i]));
     f->input_over = true;

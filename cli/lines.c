@@ -5,18 +5,15 @@
 #include <string.h>
 
 void
-lines_init(struct lines *l, bool null)
+lines_init(struct lines *l, enum lines_kind kind, char *buf, size_t max)
 {
-    l->null = null;
-    l->too_long = l->over = false;
-    l->number = 0;
-    l->held = 0;
+    *l = (struct lines){.kind = kind, .buf = buf, .max = max};
 }
 
 static void
 lines_hold(struct lines *l, const char *data, size_t n)
 {
-    size_t room = LINES_MAX - l->held;
+    size_t room = l->max - l->held;
 
     if (n > room) {
         l->over = true;
@@ -42,7 +39,7 @@ lines_cut(struct lines *l)
     l->number++;
     l->held = 0;
     l->over = false;
-    if (!l->null) {
+    if (l->kind == LINES_TRIMMED) {
         while (p < end && lines_space(*p))
             p++;
         while (end > p && lines_space(end[-1]))
@@ -57,8 +54,10 @@ lines_cut(struct lines *l)
 bool
 lines_next(struct lines *l, const char **data, size_t *n)
 {
+    char mark = l->kind == LINES_NULL ? '\0' : '\n';
+
     while (*n > 0) {
-        const char *end = memchr(*data, l->null ? '\0' : '\n', *n);
+        const char *end = memchr(*data, mark, *n);
         size_t len = end != NULL ? (size_t)(end - *data) : *n;
 
         lines_hold(l, *data, len);

@@ -40,7 +40,7 @@ static const struct args_group groups[] = {{"All", options}, {NULL, NULL}};
 static const struct args_example examples[] = {
     {"first of all", "belay do it"}, {NULL, NULL}};
 static const struct args_spec spec = {
-    "belay do", "[URL...]", "does it", examples, groups, "belay-do(1)"};
+    "belay do", "[URL...]", "does it", examples, groups, "belay-do(1)", false};
 
 static struct got got;
 static struct args_list rest;
@@ -146,6 +146,25 @@ START_TEST(refused)
 }
 END_TEST
 
+START_TEST(a_command_ends_options)
+{
+    struct args_spec of_command = spec;
+    char *argv[] = {T("do"), T("-v"), T("ls"), T("-q"), T("--"), T("-x")};
+
+    args_free(&spec, &got, &rest);
+    memset(&got, 0, sizeof got);
+    of_command.ends = true;
+    ck_assert_int_eq(args_parse(&of_command, 6, argv, &got, &rest, why,
+        sizeof why), 0);
+    ck_assert(got.verbose);
+    ck_assert(!got.quiet);
+    ck_assert_uint_eq(rest.n, 4); /* all that follows, as it is */
+    ck_assert_str_eq(rest.v[0], "ls");
+    ck_assert_str_eq(rest.v[1], "-q");
+    ck_assert_str_eq(rest.v[2], "--");
+}
+END_TEST
+
 START_TEST(nearest)
 {
     static const char *const names[] = {"fetch", "doctor", "map"};
@@ -182,5 +201,5 @@ START_TEST(help)
 }
 END_TEST
 
-SUITE("args", each_kind, mixed_with_operands, help_is_wanted, refused, nearest,
-    help)
+SUITE("args", each_kind, mixed_with_operands, help_is_wanted, refused,
+    a_command_ends_options, nearest, help)
