@@ -169,7 +169,7 @@ BELAY_TASK(fetch_main, (struct fetch *, f))
         }
         belay_spawn_daemon(all, fetch_watch, f);
         belay_spawn_daemon(all, fetch_hurry, f, all);
-        belay_spawn_daemon(all, fetch_show, f);
+        belay_spawn_daemon(all, progress_show, &f->progress);
         belay_spawn(all, fetch_print, f);
         fetch_jobs(f);
         belay_close(&f->results, 0);
@@ -276,6 +276,36 @@ fetch_window(const struct fetch *f)
     return running > FETCH_PLACES ? running : FETCH_PLACES;
 }
 
+/* Requests that have a slot are under way; what waits for one is not. */
+static void
+fetch_look(void *arg, struct progress_figures *out)
+{
+    const struct fetch *f = arg;
+    belay_http_info info;
+
+    belay_http_stats(f->http, &info);
+    *out = (struct progress_figures){
+        .fed = f->tally.fed,
+        .fed_all = f->input_over,
+        .read = f->input_read,
+        .size = f->input_size,
+        .ok = f->tally.ok,
+        .failed = f->tally.failed,
+        .done = tally_done(&f->tally),
+        .bytes = f->tally.bytes,
+        .active = info.active,
+        .times = &f->tally.times,
+    };
+}
+
+static enum progress_kind
+fetch_progress(const struct fetch_config *c)
+{
+    if (c->quiet || (c->body == BODY_STDOUT && c->show == SHOW_AUTO))
+        return SHOW_NONE;
+    return progress_kind((enum progress_kind)c->show);
+}
+
 static int
 fetch_open(struct fetch *f, struct fetch_config *c)
 {
@@ -289,6 +319,10 @@ fetch_open(struct fetch *f, struct fetch_config *c)
     f->places = (belay_sem)BELAY_SEM_INIT(f->window);
     f->colour_out = term_colour(STDOUT_FILENO, (enum term_when)c->colour);
     f->colour_err = term_colour(STDERR_FILENO, (enum term_when)c->colour);
+    f->progress = (struct progress){.command = "belay fetch",
+        .active = "in flight", .kind = fetch_progress(c),
+        .people = &f->people, .wishes = &f->wishes, .look = fetch_look,
+        .arg = f};
     f->seen = c->again ? NULL : seen_new(FETCH_SEEN);
     status = fetch_open_inputs(f);
     if (status == STATUS_OK)
@@ -325,7 +359,7 @@ fetch_summary(struct fetch *f, belay_dur took)
     struct text line = {NULL, 0, 0};
     bool one = f->config->urls.n == 1 && f->config->inputs.n == 0;
 
-    if (f->drawn)
+    if (f->people.drawn)
         text_add(&line, "\r\033[K");
 
     if (f->stop != FETCH_GOES_ON && f->stop != FETCH_NO_READER) {

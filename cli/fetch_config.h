@@ -6,9 +6,8 @@
 #include "cli/args.h"
 #include "cli/number.h"
 
-/* As the choices of --body and --progress stand in the table. */
+/* As the choices of --body stand in the table. */
 enum fetch_body { BODY_AUTO, BODY_FILE, BODY_INLINE, BODY_NONE, BODY_STDOUT };
-enum fetch_show { SHOW_AUTO, SHOW_BAR, SHOW_PLAIN, SHOW_JSON, SHOW_NONE };
 
 struct fetch_config {
     struct args_list urls;   /* operands */
@@ -30,7 +29,7 @@ struct fetch_config {
     bool overwrite, sync, json, ordered;
     const char *journal;
     bool resume;
-    int show, colour; /* enum fetch_show, enum term_when */
+    int show, colour; /* enum progress_kind, enum term_when */
     bool quiet;
 };
 

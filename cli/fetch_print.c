@@ -79,7 +79,7 @@ print_flush(struct print *p)
     int r = 0;
 
     if (p->out.n > 0 && !p->dead) {
-        fetch_undraw(p->f);
+        people_undraw(&p->f->people);
         r = belay_write_all(STDOUT_FILENO, p->out.p, p->out.n, NULL);
     }
     if (r < 0)
@@ -87,7 +87,7 @@ print_flush(struct print *p)
     if (p->log.n > 0 && !p->dead)
         print_log(p);
     if (p->err.n > 0)
-        fetch_say(p->f, &p->err);
+        people_say(&p->f->people, &p->err);
     text_clear(&p->out);
     text_clear(&p->log);
     text_clear(&p->err);

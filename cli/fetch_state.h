@@ -22,6 +22,7 @@
 #include "cli/fetch_result.h"
 #include "cli/fetch_tally.h"
 #include "cli/journal.h"
+#include "cli/progress.h"
 #include "cli/seen.h"
 #include "cli/store.h"
 
@@ -45,7 +46,6 @@ enum fetch_stop {
 };
 
 typedef BELAY_CHAN(struct fetch_result *) result_chan;
-typedef BELAY_CHAN(int) wish_chan;
 
 /* A file of URLs. */
 struct fetch_input {
@@ -70,8 +70,8 @@ struct fetch {
     unsigned window; /* results at once, with --ordered, running ones too */
     belay_sem places;
     wish_chan wishes;   /* of USR1: a line of progress, now */
-    belay_mutex people; /* the lines on stderr */
-    bool drawn;         /* the last of them will be drawn over */
+    struct people people;
+    struct progress progress;
     bool colour_out, colour_err;
     enum fetch_stop stop;
     belay_event stopped; /* it is no more FETCH_GOES_ON */
@@ -100,14 +100,5 @@ BELAY_WAITS BELAY_MUST_CHECK int fetch_feed(struct fetch *f);
 BELAY_TASK_DECLARE(fetch_print, (struct fetch *, f));
 /* Hands a result to it, also in a job that is cut. */
 BELAY_WAITS void fetch_deliver(struct fetch *f, struct fetch_result *r);
-
-/* Shows people how far it is, until it is cut. */
-BELAY_TASK_DECLARE(fetch_show, (struct fetch *, f));
-/* Which kind of display there is. */
-enum fetch_show fetch_show_kind(const struct fetch *f);
-/* Takes the bar away, if stdout is where it stands. */
-BELAY_WAITS void fetch_undraw(struct fetch *f);
-/* Writes whole lines to people. */
-BELAY_WAITS void fetch_say(struct fetch *f, const struct text *lines);
 
 #endif

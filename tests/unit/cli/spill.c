@@ -158,5 +158,6 @@ START_TEST(a_file_that_cannot_be_made)
 }
 END_TEST
 
-SUITE("spill", small_ones_stay_in_memory, a_settled_one_may_grow, large_ones_come_back,
-    slots_are_used_again, no_more_than_max_is_kept, a_file_that_cannot_be_made)
+SUITE("spill", small_ones_stay_in_memory, a_settled_one_may_grow,
+    large_ones_come_back, slots_are_used_again, no_more_than_max_is_kept,
+    a_file_that_cannot_be_made)
