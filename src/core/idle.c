@@ -39,7 +39,8 @@ enum {
     IDLE_SPIN_NS = 80000, /* one searcher stays awake that long */
     IDLE_WARM_NS = 500000, /* so long after it has found something */
     IDLE_STARVED_NS = 1000000,
-    IDLE_SLACK_NS = 50000 /* a sleep for a timer may be so much longer */
+    IDLE_SLACK_NS = 100000, /* a sleep for many timers may be so much longer */
+    IDLE_LONG_NS = 2000000  /* a sleep for which memory is given back first */
 };
 
 void
@@ -189,10 +190,12 @@ idle_spin(struct bly_worker *w)
 /* ---- sleeping ----------------------------------------------------------- */
 
 /* A wake costs some 8 us, so timers that are close together share one. */
-BLY_INLINE int64_t
-idle_with_slack(int64_t deadline)
+static int64_t
+idle_with_slack(const struct bly_timers *h, int64_t deadline)
 {
-    return BLY_SIM ? deadline : bly_time_add(deadline, IDLE_SLACK_NS);
+    int64_t until = bly_time_add(deadline, IDLE_SLACK_NS);
+
+    return !BLY_SIM && bly_timers_crowded(h, until) ? until : deadline;
 }
 
 static void
@@ -209,7 +212,7 @@ idle_sleep(struct bly_worker *w)
         bool quiet = deadline == BLY_NEVER && bly_deadlock_quiet(w);
 
         if (rt->driver->park != NULL)
-            rt->driver->park(w, idle_with_slack(deadline));
+            rt->driver->park(w, idle_with_slack(&w->timers, deadline));
         if (quiet)
             bly_deadlock_unquiet(w);
     } else {
@@ -236,7 +239,8 @@ bly_idle(struct bly_worker *w)
         if (found)
             return;
     }
-    if (bly_stacks_tend(&w->stacks))
+    if (bly_timers_next(&w->timers) > w->now + IDLE_LONG_NS &&
+        bly_stacks_tend(&w->stacks, false))
         return; /* once more around, until there is nothing to do */
     bly_monitor_idle(rt);
     idle_sleep(w);

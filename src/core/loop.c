@@ -225,7 +225,7 @@ belay_loop_turn(belay_loop *loop)
     if (bly_load(&loop->root.rt->done) == 0) { /* pairs with root_main */
         bly_worker_here = w;
         w->errno_at = &errno;
-        more = loop_run(w) || bly_stacks_tend(&w->stacks);
+        more = loop_run(w) || bly_stacks_tend(&w->stacks, false);
         bly_worker_here = NULL;
         loop_tell(loop);
         more = loop_rest(loop, w, more);

@@ -36,6 +36,7 @@
 #include <errno.h>
 
 enum {
+    SCHED_TEND_MS = 64, /* so often, even little memory is given back */
     SCHED_AHEAD = 6, /* places in the ready queue */
     SCHED_FRAMES = 6, /* cache lines above a saved stack pointer */
     SCHED_SIM_MAX = 256 /* tasks of each queue that the explorer sees */
@@ -152,7 +153,7 @@ bly_sched_poll(struct bly_worker *w)
     ms = (uint32_t)(w->now / 1000000);
     if (ms != w->coarse) {
         bly_store_relaxed(&w->coarse, ms);
-        (void)bly_stacks_tend(&w->stacks);
+        (void)bly_stacks_tend(&w->stacks, ms % SCHED_TEND_MS != 0);
     }
     if (bly_timers_next(&w->timers) <= w->now)
         (void)bly_timers_run(&w->timers, w->now);

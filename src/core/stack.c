@@ -7,8 +7,9 @@
  * with memory.  While there are more than 512 dirty ones, workers take some
  * slabs of them aside, clear each run of neighbours with one MADV_DONTNEED
  * (which leaves guards in place; one call for each stack costs seven times as
- * much) and return them as clean.  They do so between tasks, a little every
- * millisecond, and as long as it lasts when they have nothing else to do; a
+ * much) and return them as clean.  They do so before they sleep for long, as
+ * long as it lasts, and between tasks a little: every millisecond above 8,192,
+ * every 64 above 512.  The longer it can wait, the longer are the runs.  A
  * task that ends never pays for it.  A stack is handed out warm first, then
  * dirty, then clean.
  *
@@ -36,6 +37,7 @@
 enum {
     STACK_BATCH = 32,      /* that move between worker and pool at once */
     STACK_DIRTY_MAX = 512, /* free in the pool, with memory */
+    STACK_DIRTY_BUSY = 8192, /* the same, while there is work */
     STACK_TRIM = 2 /* slabs taken aside at once */
 };
 
@@ -572,10 +574,12 @@ bly_stacks_fini(struct bly_stacks *c)
 }
 
 bool
-bly_stacks_tend(struct bly_stacks *c)
+bly_stacks_tend(struct bly_stacks *c, bool busy)
 {
+    uint32_t max = busy ? STACK_DIRTY_BUSY : STACK_DIRTY_MAX;
+
     /* ThreadSanitizer's name of a stack is kept in its memory. */
-    if (BLY_TSAN || bly_load_relaxed(&c->pool->ndirty) <= STACK_DIRTY_MAX)
+    if (BLY_TSAN || bly_load_relaxed(&c->pool->ndirty) <= max)
         return false;
     stack_pool_trim(c->pool);
     return true;

@@ -91,9 +91,9 @@ void bly_stack_pool_fini(struct bly_stack_pool *p);
 
 void bly_stacks_init(struct bly_stacks *c, struct bly_stack_pool *shared);
 void bly_stacks_fini(struct bly_stacks *c);
-/* Gives back some of the memory of free stacks, if there is much of it; takes
- * about 50 us.  False: there was nothing to do. */
-bool bly_stacks_tend(struct bly_stacks *c);
+/* Gives back some of the memory of free stacks, if there is much of it, or for
+ * who is busy very much; takes about 50 us.  False: there was nothing to do. */
+bool bly_stacks_tend(struct bly_stacks *c, bool busy);
 
 struct bly_stack *bly_stack_get_slow_(struct bly_stacks *c, size_t want);
 void bly_stack_put_slow_(struct bly_stacks *c, struct bly_stack *s);

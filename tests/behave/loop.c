@@ -382,8 +382,8 @@ START_TEST(a_cancel_that_works_ends_the_wait)
 {
     struct library lib = {.forgets = true};
 
-    ck_assert_int_eq(belay_run(asks_in_vain, &lib), -ETIME);
-    ck_assert(lib.cancelled);
+    while (!lib.cancelled) /* the deadline may pass before it begins */
+        ck_assert_int_eq(belay_run(asks_in_vain, &lib), -ETIME);
 }
 END_TEST
 
@@ -393,10 +393,13 @@ START_TEST(else_the_callback_decides)
     struct library lib = {.forgets = false};
     struct told told = {0};
 
-    ck_assert_int_eq(
-        belay_loop_start_then(loop, tell, &told, asks_in_vain, &lib), 0);
-    while (!lib.cancelled)
-        ck_assert_int_ge(poll_and_turn(loop, -1), 0);
+    while (!lib.cancelled) { /* the deadline may pass before it begins */
+        told.count = 0;
+        ck_assert_int_eq(
+            belay_loop_start_then(loop, tell, &told, asks_in_vain, &lib), 0);
+        while (!lib.cancelled && told.count == 0)
+            ck_assert_int_ge(poll_and_turn(loop, -1), 0);
+    }
     (void)poll_and_turn(loop, 0);
     ck_assert_int_eq(told.count, 0);
     belay_await_done(lib.await, 33);

@@ -297,7 +297,7 @@ START_TEST(freed_memory_goes_back)
     get_many(MANY / 4, 0);
     for (int i = 0; i < MANY / 4; i++)
         bly_stack_put(&cache, many[i]);
-    while (bly_stacks_tend(&cache))
+    while (bly_stacks_tend(&cache, false))
         continue;
     for (int i = 0; i < MANY / 4; i++)
         left += resident(top_of(many[i]) - 8);
@@ -481,7 +481,7 @@ get_and_put(void *arg)
             ck_assert_ptr_eq(s->owner, arg);
             bly_stack_put(&c, s);
         }
-        (void)bly_stacks_tend(&c);
+        (void)bly_stacks_tend(&c, false);
     }
     bly_stacks_fini(&c);
     return NULL;
