@@ -164,8 +164,10 @@ belay_deadline_now(void)
         return e->deadline;
     n = bly_must_self("belay_deadline_now", NULL)->node;
     for (; n != NULL; n = n->up) {
-        if ((!hidden || n->kind == BLY_NODE_SHIELD) && n->when < when)
-            when = n->when;
+        int64_t its = bly_load_relaxed(&n->when);
+
+        if ((!hidden || n->kind == BLY_NODE_SHIELD) && its < when)
+            when = its;
         hidden = hidden || n->kind == BLY_NODE_SHIELD;
     }
     return when == BLY_NEVER ? 0 : when;

@@ -116,13 +116,14 @@ cancel_mark_overdue(struct bly_rt *rt, struct bly_node *n, int64_t now)
     bool deadlines = false;
 
     for (; n != NULL; n = n->up) {
+        int64_t when = bly_load_relaxed(&n->when);
         int32_t none = 0;
 
-        if (n->when == BLY_NEVER)
+        if (when == BLY_NEVER)
             continue;
         deadlines = true;
         /* pairs with bly_cut_code */
-        if (n->when <= now && bly_cas(&n->cut, &none, (int32_t)-ETIME))
+        if (when <= now && bly_cas(&n->cut, &none, (int32_t)-ETIME))
             (void)bly_fetch_add(&rt->epoch, 1u); /* pairs with bly_enter */
     }
     return deadlines;
@@ -137,7 +138,7 @@ bly_cut_now(struct bly_task *t)
     bool deadlines = false;
 
     for (n = t->node; n != NULL && !deadlines; n = n->up)
-        deadlines = n->when != BLY_NEVER;
+        deadlines = bly_load_relaxed(&n->when) != BLY_NEVER;
     if (deadlines)
         deadlines = cancel_mark_overdue(rt, t->node, bly_os_now());
     t->slow &= (uint8_t)~(BLY_SLOW_STALE | BLY_SLOW_DEADLINE);
@@ -209,13 +210,15 @@ cancel_notify_scope(struct bly_worker *here, struct bly_scope *s)
 void
 bly_shield_start_now(struct bly_worker *w, struct bly_block *b)
 {
+    int64_t when;
+
     if (b->node.when != BLY_NEVER)
         return;
-    b->node.when = bly_time_add(bly_os_now(), (int64_t)(intptr_t)b->value);
+    when = bly_time_add(bly_os_now(), (int64_t)(intptr_t)b->value);
     b->node.task->slow |= BLY_SLOW_STALE;
-    if (b->node.when != BLY_NEVER &&
-        bly_timer_arm(&w->timers, &b->timer, b->node.when) < 0)
-        b->node.when = 0; /* no memory: at once */
+    if (when != BLY_NEVER && bly_timer_arm(&w->timers, &b->timer, when) < 0)
+        when = 0; /* no memory: at once */
+    bly_store_relaxed(&b->node.when, when); /* others may look up to it */
 }
 
 void

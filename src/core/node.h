@@ -35,7 +35,7 @@ struct bly_node {
     struct bly_node *up;
     struct bly_task *task; /* who opened it; for a base, the task itself */
     const belay_site *site;
-    int64_t when;    /* deadline or limit; BLY_NEVER */
+    int64_t when;    /* atomic: deadline or limit; BLY_NEVER */
     int32_t cut;     /* atomic: 0 or the code */
     uint8_t kind;
     uint8_t stopped; /* atomic: a gentle stop was asked for */
