@@ -28,6 +28,7 @@
 #include "os/proc_linux.c"
 #include "os/proc_start.c"
 #include "os/signal_linux.c"
+#include "os/replace.c"
 
 #include "core/block.c"
 #include "core/cancel.c"
