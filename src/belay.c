@@ -29,6 +29,13 @@
 #include "os/proc_start.c"
 #include "os/signal_linux.c"
 #include "os/replace.c"
+#include "trace/event.c"
+#include "trace/ring.c"
+#include "trace/bytes.c"
+#include "trace/proto.c"
+#include "trace/story.c"
+#include "trace/words.c"
+#include "trace/perfetto.c"
 
 #include "core/block.c"
 #include "core/cancel.c"
