@@ -26,6 +26,7 @@
 #include <belay/stream.h>
 #include <belay/sync.h>
 #include <belay/task.h>
+#include <belay/timeline.h>
 #include <belay/timer.h>
 
 #endif

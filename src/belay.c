@@ -75,6 +75,8 @@
 #include "core/lane.c"
 #include "core/errand.c"
 #include "core/deep.c"
+#include "core/timeline.c"
+#include "core/recording.c"
 
 #include "sync/barrier.c"
 #include "sync/batch.c"

@@ -21,6 +21,7 @@
  */
 #include <belay/diag.h>
 #include <belay/run.h>
+#include <belay/timeline.h>
 
 #include "base/check.h"
 #include "core/error.h"
@@ -32,6 +33,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -300,11 +302,40 @@ run_status(const struct bly_root *r, int code)
     return 1;
 }
 
+/* The file that the timeline shall go to, or NULL. */
+static const char *
+run_timeline(void)
+{
+    const char *path = secure_getenv("BELAY_TIMELINE");
+
+    if (path == NULL || *path == '\0')
+        return NULL;
+    return belay_timeline_start(NULL) == 0 ? path : NULL;
+}
+
+static void
+run_timeline_write(const char *path)
+{
+    char line[512];
+    int r;
+
+    if (path == NULL)
+        return;
+    r = belay_timeline_write(path);
+    if (r < 0) {
+        snprintf(line, sizeof line,
+            "belay: cannot write the timeline '%s': %s\n", path,
+            belay_strerror(r));
+        bly_os_write(STDERR_FILENO, line, strlen(line));
+    }
+}
+
 int
 belay_main_at(belay_task_type *type, const void *args,
     const belay_run_opts *opts, const belay_site *site)
 {
     struct bly_root root = run_root(type, args, opts, bly_os_cpus(), site);
+    const char *timeline;
     int code, status;
     bool started;
 
@@ -314,11 +345,13 @@ belay_main_at(belay_task_type *type, const void *args,
     root.grace = opts != NULL && opts->grace != 0 ? opts->grace : RUN_GRACE;
     root.opened = run_opened;
     root.closing = run_closing;
+    timeline = run_timeline();
     code = run_main_begin(site);
     started = code >= 0;
     if (started)
         code = bly_root_run(&root);
     status = run_status(&root, code);
     run_main_end(started);
+    run_timeline_write(timeline);
     return status;
 }

@@ -16,6 +16,8 @@
 
 #include "base/compiler.h"
 
+#include <stdbool.h>
+
 enum bly_choice {
     BLY_CHOOSE_TASK,    /* which of the tasks that could run, in queue order */
     BLY_CHOOSE_PREEMPT, /* 1: another task runs before this operation */
@@ -33,6 +35,11 @@ enum bly_choice {
     BLY_CHOOSE_KINDS
 };
 
+/*
+ * What only records a run must not change it: from bly_hush() to bly_unhush()
+ * nothing is a point, a choice or a step, and no other thread runs.  So whoever
+ * is hushed must not wait for anything: a lock is free, or not taken.
+ */
 #if BLY_SIM
 uint32_t bly_choose(enum bly_choice kind, uint32_t n);
 /* The same where the candidates have names: ids[0..n), numbers by order of
@@ -41,6 +48,8 @@ uint32_t bly_choose_among(enum bly_choice kind, uint32_t n,
     const uint64_t *ids);
 void bly_point(const volatile void *addr);
 void bly_spin(void); /* in a loop that waits for another thread */
+bool bly_hush(void); /* what bly_unhush wants */
+void bly_unhush(bool before);
 #else
 BLY_INLINE uint32_t
 bly_choose(enum bly_choice kind, uint32_t n)
@@ -68,6 +77,18 @@ bly_point(const volatile void *addr)
 BLY_INLINE void
 bly_spin(void)
 {
+}
+
+BLY_INLINE bool
+bly_hush(void)
+{
+    return false;
+}
+
+BLY_INLINE void
+bly_unhush(bool before)
+{
+    (void)before;
 }
 #endif
 

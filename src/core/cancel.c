@@ -42,6 +42,7 @@
 #include "core/rt.h"
 #include "core/sched.h"
 #include "core/scope.h"
+#include "core/timeline.h"
 #include "core/wait.h"
 
 #include <errno.h>
@@ -123,8 +124,10 @@ cancel_mark_overdue(struct bly_rt *rt, struct bly_node *n, int64_t now)
             continue;
         deadlines = true;
         /* pairs with bly_cut_code */
-        if (when <= now && bly_cas(&n->cut, &none, (int32_t)-ETIME))
+        if (when <= now && bly_cas(&n->cut, &none, (int32_t)-ETIME)) {
             (void)bly_fetch_add(&rt->epoch, 1u); /* pairs with bly_enter */
+            bly_timeline_cut(bly_worker_here, n, -ETIME);
+        }
     }
     return deadlines;
 }
@@ -168,6 +171,7 @@ cancel_poke(struct bly_task *t)
     if (w->kind->abort(w) != BLY_ABORT_DONE)
         return; /* the wake-up is on its way and wins */
     w->result = code;
+    bly_timeline_abort(t->worker, t);
     t->waiter = NULL;
     bly_sched_ready(t);
 }
@@ -324,8 +328,9 @@ cancel_mark(struct bly_node *n, int code)
     int32_t none = 0;
     struct bly_rt *rt = n->task->worker->rt;
 
-    (void)bly_cas(&n->cut, &none, (int32_t)code); /* pairs with bly_cut_code */
-    (void)bly_fetch_add(&rt->epoch, 1u);          /* pairs with bly_enter */
+    if (bly_cas(&n->cut, &none, (int32_t)code)) /* pairs with bly_cut_code */
+        bly_timeline_cut(bly_worker_here, n, code);
+    (void)bly_fetch_add(&rt->epoch, 1u); /* pairs with bly_enter */
 }
 
 void

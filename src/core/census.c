@@ -39,15 +39,11 @@ bly_scope_name(const struct bly_scope *s)
 }
 
 void
-bly_state_of(struct bly_task *t, struct bly_state *out)
+bly_state_of_wait(struct bly_waiter *w, struct bly_state *out)
 {
-    struct bly_waiter *w = t->waiter;
     int64_t count;
 
     memset(out, 0, sizeof(*out));
-    out->runs = t->worker->current == t;
-    if (out->runs || w == NULL)
-        return;
     out->verb = w->kind->verb;
     out->site = w->site;
     if (w->kind->describe != NULL) {
@@ -56,6 +52,19 @@ bly_state_of(struct bly_task *t, struct bly_state *out)
         (void)snprintf(out->object, sizeof(out->object), "scope '%s'",
             bly_scope_name(w->kind->children(w, &count)));
     }
+}
+
+void
+bly_state_of(struct bly_task *t, struct bly_state *out)
+{
+    bool runs = t->worker->current == t;
+
+    if (!runs && t->waiter != NULL) {
+        bly_state_of_wait(t->waiter, out);
+        return;
+    }
+    memset(out, 0, sizeof(*out));
+    out->runs = runs;
 }
 
 uint32_t

@@ -53,6 +53,8 @@ struct bly_census {
 };
 
 const char *bly_scope_name(const struct bly_scope *s);
+/* What w waits for; on its task's worker. */
+void bly_state_of_wait(struct bly_waiter *w, struct bly_state *out);
 /* What t does; on its worker, or while nothing runs. */
 void bly_state_of(struct bly_task *t, struct bly_state *out);
 void bly_state_text(struct bly_text *x, const struct bly_state *s);

@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "core/producer.h"
 #include "core/sched.h"
+#include "core/timeline.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -417,6 +418,7 @@ bly_task_finish(struct bly_task *t, int r)
                 &t->type->stack_used, (size_t)t->stack->used * 16);
         bly_task_unlink(t);
     }
+    bly_timeline_finish(w, t, r);
     if (BLY_UNLIKELY(t->extra != NULL))
         bly_task_free_extra(t);
     if (BLY_UNLIKELY(t->flags & BLY_TASK_BIG_ARGS))

@@ -10,6 +10,7 @@
 #include "core/monitor.h"
 #include "core/overflow.h"
 #include "core/sched.h"
+#include "core/timeline.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -173,7 +174,9 @@ bly_rt_open(struct bly_rt **out, unsigned workers, bool main,
             goto fail;
     if (bly_monitor_start(rt) < 0) /* first, since the workers look at it */
         goto fail;
+    bly_timeline_opened(rt);
     if (rt_start_threads(rt) < 0) {
+        bly_timeline_closed(rt);
         bly_monitor_stop(rt);
         bly_monitor_free(rt);
         goto fail;
@@ -276,6 +279,7 @@ bly_rt_close(struct bly_rt *rt)
      * monitor's go with the monitor. */
     for (i = 0; i < rt->count; i++)
         bly_sched_drain(&rt->workers[i]);
+    bly_timeline_closed(rt);
     bly_monitor_free(rt);
     for (i = 0; i < rt->count; i++) {
         rt->driver->close(&rt->workers[i]);

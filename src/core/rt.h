@@ -37,6 +37,7 @@ struct bly_look {
 struct bly_worker {
     struct bly_task *current; /* atomic store; diagnosis reads it */
     struct bly_rt *rt;
+    struct bly_ring *ring; /* atomic: of the timeline; NULL: not recorded */
     struct bly_task *ready_head, *ready_tail; /* started or pinned: FIFO */
     struct bly_task *ahead; /* in the ready queue: fetched up to here */
     struct bly_ctx loop;  /* the scheduler's own context */

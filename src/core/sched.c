@@ -31,6 +31,7 @@
 #include "core/idle.h"
 #include "core/overflow.h"
 #include "core/scope.h"
+#include "core/timeline.h"
 #include "core/wait.h"
 
 #include <errno.h>
@@ -119,6 +120,21 @@ bly_sched_ready(struct bly_task *t)
         bly_send_msg(w, &t->msg);
 }
 
+void
+bly_sched_wake(struct bly_task *t)
+{
+    struct bly_worker *w = t->worker, *here = bly_worker_here;
+
+    if (BLY_LIKELY(w == here)) {
+        bly_timeline_wake(w, t);
+        sched_push(w, t);
+        return;
+    }
+    if (here != NULL)
+        bly_timeline_wake(here, t);
+    bly_send_msg(w, &t->msg);
+}
+
 /* ---- looking outside ---------------------------------------------------- */
 
 /* Messages come newest first; they are handled oldest first. */
@@ -149,6 +165,7 @@ bly_sched_poll(struct bly_worker *w)
 {
     uint32_t ms;
 
+    bly_timeline_between(w);
     w->now = bly_os_now();
     ms = (uint32_t)(w->now / 1000000);
     if (ms != w->coarse) {
@@ -278,6 +295,7 @@ sched_switch_out(struct bly_worker *w, struct bly_task *t)
     t->saved_errno = *w->errno_at;
     if (next == t) {
         sched_enter(w, t);
+        bly_timeline_run(w, t);
         return;
     }
     if (BLY_UNLIKELY(!bly_stack_check(t->stack, __builtin_frame_address(0))))
@@ -290,6 +308,7 @@ sched_switch_out(struct bly_worker *w, struct bly_task *t)
         bly_ctx_switch(&t->ctx, &w->loop);
     }
     *w->errno_at = t->saved_errno;
+    bly_timeline_run(w, t);
 }
 
 void
@@ -310,6 +329,7 @@ bly_sched_yield(struct bly_worker *w)
     w->slice = BLY_SLICE;
     if (BLY_UNLIKELY(t->shard == NULL))
         (void)bly_task_link(t);
+    bly_timeline_yield(w, t);
     sched_push(w, t);
     sched_switch_out(w, t);
 }
@@ -375,6 +395,7 @@ sched_main(void *arg)
     for (;;) {
         *w->errno_at = 0;
         t->stack->owner = t;
+        bly_timeline_first(w, t, NULL);
         r = t->run(bly_task_args(t));
         self = t->ctx;
         bly_task_finish(t, r);

@@ -15,6 +15,8 @@ void bly_sched_give_way(struct bly_worker *w);
 void bly_sched_slice_end(struct bly_worker *w);
 /* Queues a started or pinned task on its worker.  Any thread. */
 void bly_sched_ready(struct bly_task *t);
+/* The same for one whose sleep has ended. */
+void bly_sched_wake(struct bly_task *t);
 /* t belongs to w from now on. */
 BLY_INLINE void
 bly_sched_adopt(struct bly_worker *w, struct bly_task *t)

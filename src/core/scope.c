@@ -27,6 +27,7 @@
 #include "core/error.h"
 #include "core/frames.h"
 #include "core/sched.h"
+#include "core/timeline.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -199,6 +200,7 @@ belay_scope_open(belay_scope *p, const belay_scope_opts *opts,
     if (opts != NULL)
         scope_options(s, opts, t->worker);
     s->special = s->special || s->budget != NULL;
+    bly_timeline_open_scope(t->worker, s);
 }
 
 struct bly_ext *
@@ -269,11 +271,13 @@ scope_run_child(struct bly_worker *w, struct bly_task *owner,
     c->ctx = owner->ctx;
     c->stack->owner = c;
     bly_store_relaxed(&w->current, c);
+    bly_timeline_first(w, c, owner);
     r = c->run(bly_task_args(c));
     owner->ctx = c->ctx;
     bly_task_finish(c, r);
     bly_store_relaxed(&w->current, owner);
     owner->stack->owner = owner;
+    bly_timeline_run(w, owner);
 }
 
 static void
@@ -467,6 +471,7 @@ scope_end(struct bly_scope *s, bool early)
     t->node = s->node.up;
     s->live = 0;
     s->magic = 0;
+    bly_timeline_close_scope(w, s, r);
     scope_free_shards(s);
     if (x != NULL)
         scope_free_ext(s, x);
@@ -517,6 +522,7 @@ belay_scope_close(belay_scope *p)
         t->node = s->node.up;
         s->live = 0;
         s->magic = 0;
+        bly_timeline_close_scope(t->worker, s, 0);
         return 0;
     }
     return scope_end(s, false);

@@ -24,6 +24,7 @@
 #include "core/inlet.h"
 #include "core/producer.h"
 #include "core/sched.h"
+#include "core/timeline.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -271,6 +272,7 @@ spawn_count(struct bly_worker *w, struct bly_scope *s)
 BLY_INLINE void
 spawn_queue(struct bly_worker *w, struct bly_task *c, struct bly_worker *where)
 {
+    bly_timeline_spawn(w, c);
     if (BLY_UNLIKELY(where != NULL)) {
         c->flags |= BLY_TASK_PINNED;
         c->worker = where;

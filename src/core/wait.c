@@ -25,6 +25,7 @@
 #include "core/frames.h"
 #include "core/sched.h"
 #include "core/scope.h"
+#include "core/timeline.h"
 
 struct bly_task *
 bly_must_self(const char *what, const belay_site *site)
@@ -99,6 +100,7 @@ bly_wait(struct bly_waiter *w)
         bly_cancel_recheck(t);
     if (BLY_SIM)
         wait_sim_cancel(t);
+    bly_timeline_park(t->worker, w);
     bly_sched_park(t->worker);
     t->waiter = NULL;
     return w->result;
@@ -111,7 +113,7 @@ bly_wake(struct bly_waiter *w, int result)
 
     bly_assert(!bly_linked(&w->link));
     w->result = result;
-    bly_sched_ready(t);
+    bly_sched_wake(t);
 }
 
 enum bly_abort

@@ -56,7 +56,8 @@ struct bly_wait_kind {
     struct bly_task *(*waker)(struct bly_waiter *w, struct bly_task *prev);
     /* Likewise: the children of this scope alone could, which are so many. */
     struct bly_scope *(*children)(struct bly_waiter *w, int64_t *count);
-    /* Names the object: "channel 'jobs'".  NULL: the verb says it all. */
+    /* Names the object: "channel 'jobs'".  NULL: the verb says it all.  Waits
+     * for no lock: a timeline asks while others stand still (bly_hush). */
     void (*describe)(struct bly_waiter *w, char *buf, size_t size);
 };
 

@@ -45,6 +45,7 @@
 #include "base/check.h"
 #include "core/root.h"
 #include "core/rt.h"
+#include "core/timeline.h"
 #include "io/op.h"
 #include "sim/names.h"
 #include "sim/signal.h"
@@ -151,6 +152,21 @@ uint32_t
 bly_choose(enum bly_choice kind, uint32_t n)
 {
     return bly_choose_among(kind, n, NULL);
+}
+
+bool
+bly_hush(void)
+{
+    bool before = bly_sim_now.on;
+
+    bly_sim_now.on = false;
+    return before;
+}
+
+void
+bly_unhush(bool before)
+{
+    bly_sim_now.on = before;
 }
 
 /* ---- what tests call ---------------------------------------------------- */
@@ -378,6 +394,7 @@ run_plain(struct bly_sim_subject *s, const struct bly_sim_source *source)
     bly_vproc_reset();
     bly_sim_names_reset();
     bly_vsignal_reset();
+    bly_timeline_reset();
     now->atomic = s->opts.atomic;
     now->harms[BLY_SIM_CANCEL] = s->opts.cancel_everywhere;
     now->harms[BLY_SIM_ALLOC] = s->opts.fail_allocs;

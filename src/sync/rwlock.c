@@ -164,7 +164,10 @@ rwlock_describe(struct bly_waiter *w, char *buf, size_t size)
     const belay_site *site;
     uint32_t readers;
 
-    bly_lock(&l->gate.lock);
+    if (!bly_trylock(&l->gate.lock)) { /* pairs with bly_unlock */
+        (void)snprintf(buf, size, "rwlock");
+        return;
+    }
     site = l->site;
     readers = l->readers;
     bly_unlock(&l->gate.lock);
