@@ -342,11 +342,12 @@ lane_describe(struct bly_waiter *w, char *buf, size_t size)
 {
     struct lane_job *job = w->object;
     struct bly_lane *l = job->lane;
-    bool queued;
+    bool queued = false;
 
-    bly_lock(&l->lock);
-    queued = bly_linked(&w->link);
-    bly_unlock(&l->lock);
+    if (bly_trylock(&l->lock)) { /* pairs with bly_unlock */
+        queued = bly_linked(&w->link);
+        bly_unlock(&l->lock);
+    }
     (void)snprintf(buf, size, "'%s'%s on lane '%s'",
         w->site != NULL && w->site->what != NULL ? w->site->what : "?",
         queued ? ", queued" : "",

@@ -38,6 +38,21 @@ BELAY_TASK(reader, (struct state *, st))
 }
 
 static int
+doubles(void *arg)
+{
+    *(int *)arg *= 2;
+    return 0;
+}
+
+/* So does that of a call, which its thread takes from the queue. */
+BELAY_TASK(caller, (struct state *, st))
+{
+    int n = st->shared;
+
+    return belay_blocking_call(doubles, &n, NULL);
+}
+
+static int
 meet(void *arg)
 {
     struct state st = {.lock = BELAY_RWLOCK_INIT, .sem = BELAY_SEM_INIT(0)};
@@ -54,6 +69,22 @@ meet(void *arg)
     return err == -ETIME ? 0 : err;
 }
 
+static int
+call(void *arg)
+{
+    struct state st = {.shared = 1};
+    const bool *recorded = arg;
+    int err;
+
+    if (*recorded)
+        BELAY_TRY(belay_timeline_start(NULL));
+    BELAY_SCOPE_CATCH(s, &err, .timeout = BELAY_MS(1)) {
+        belay_spawn_with(s, (.worker = 1), caller, &st);
+        belay_spawn_with(s, (.worker = 2), caller, &st);
+    }
+    return err == -ETIME ? 0 : err;
+}
+
 static int number, failures;
 
 static void
@@ -64,7 +95,7 @@ ok(bool good, const char *what)
 }
 
 static void
-same_course(const char *name, belay_test_opts opts)
+same_course(const char *name, int (*subject)(void *), belay_test_opts opts)
 {
     belay_test_result with, without;
     bool yes = true, no = false;
@@ -72,9 +103,9 @@ same_course(const char *name, belay_test_opts opts)
     int r;
 
     opts.size = sizeof opts;
-    opts.name = "meet";
-    r = belay_test_run(meet, &no, &opts, &without);
-    r |= belay_test_run(meet, &yes, &opts, &with);
+    opts.name = "course";
+    r = belay_test_run(subject, &no, &opts, &without);
+    r |= belay_test_run(subject, &yes, &opts, &with);
     printf("# %s: %lu runs, %lu distinct; recorded %lu, %lu\n", name,
         without.runs, without.distinct, with.runs, with.distinct);
     if (r != 0)
@@ -188,13 +219,15 @@ virtual_time(void)
 int
 main(void)
 {
-    printf("TAP version 13\n1..5\n");
-    same_course("each course",
+    printf("TAP version 13\n1..6\n");
+    same_course("each course", meet,
         (belay_test_opts){.strategy = BELAY_EXHAUSTIVE, .workers = 2,
             .preemptions = 1, .max_runs = 5000});
-    same_course("at each access",
+    same_course("at each access", meet,
         (belay_test_opts){.workers = 2, .atomic = true, .schedules = 600});
-    same_course("disturbed",
+    same_course("calls", call,
+        (belay_test_opts){.workers = 2, .atomic = true, .schedules = 600});
+    same_course("disturbed", meet,
         (belay_test_opts){.workers = 2, .schedules = 100,
             .cancel_everywhere = true, .fail_allocs = true});
     same_token();
