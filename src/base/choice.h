@@ -32,6 +32,7 @@ enum bly_choice {
     BLY_CHOOSE_IO,      /* 1: an operation completes later than it could */
     BLY_CHOOSE_SHORT,   /* 1: it moves one byte only, 2: all but one */
     BLY_CHOOSE_FAULT,   /* 1: this call for I/O fails, 2: is interrupted */
+    BLY_CHOOSE_PACKET,  /* 1: a datagram is lost, 2: doubled, 3: overtakes */
     BLY_CHOOSE_KINDS
 };
 

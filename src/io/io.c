@@ -193,9 +193,10 @@ io_driver_busy(struct bly_worker *w)
 {
     struct bly_io *io = w->driver_data;
 
-    if (io == NULL || io->flying == 0)
+    if (io == NULL)
         return false;
-    return io->backend->busy == NULL || io->backend->busy(io);
+    return io->backend->busy != NULL ? io->backend->busy(io)
+                                     : io->flying != 0;
 }
 
 const struct bly_driver bly_driver_io = {

@@ -87,8 +87,8 @@ struct bly_io_backend {
     void (*poll)(struct bly_io *io, struct bly_worker *w);
     void (*park)(struct bly_io *io, struct bly_worker *w, int64_t deadline);
     void (*wake)(struct bly_io *io, struct bly_worker *w);
-    /* Whether one that flies may end by itself, so that nobody who sleeps is
-     * in a deadlock; NULL: as long as any flies. */
+    /* Whether one that flies, here or elsewhere, may end by itself, so that
+     * nobody who sleeps is in a deadlock; NULL: as long as any flies here. */
     bool (*busy)(struct bly_io *io);
 };
 

@@ -143,7 +143,7 @@ bly_choose_among(enum bly_choice kind, uint32_t n, const uint64_t *ids)
     if (harm != BLY_SIM_HARMS)
         return explore_ask_harm(&ask, harm);
     if (kind == BLY_CHOOSE_PREEMPT || kind == BLY_CHOOSE_IO ||
-        kind == BLY_CHOOSE_SHORT)
+        kind == BLY_CHOOSE_SHORT || kind == BLY_CHOOSE_PACKET)
         ask.free = 1;
     return bly_sim_ask(&ask);
 }

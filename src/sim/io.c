@@ -10,16 +10,20 @@
  *            off and is LATE.  The others' workers are sent a message, which
  *            also shows that there is no deadlock.
  *   poll     between two tasks, what is LATE may be done; after a while it is.
- *   park     a worker with nothing else to run does some of it, or all.
+ *   park     a worker with nothing else to run does some of it, or all.  Or
+ *            it sleeps until its next timer, or until something arrives that
+ *            is on its way (vnet_path.c).
  *   cancel   is DONE, as by the epoll driver; or it is PENDING, as with
  *            io_uring: then the operation is ENDING, and completes like a LATE
  *            one, with ECANCELED or, if it can, with its result.
  *
- * Reads and writes of stream sockets may move fewer bytes than they could.
+ * Reads and writes of stream sockets may move fewer bytes than they could, and
+ * datagrams may have any fate where the test wants that.
  *
  * So a completion and a cut or another completion come in either order.  The
  * first course of each of these is the default, and every other one counts as
- * a preemption.  No time passes while anything can complete.
+ * a preemption.  No time passes while anything can complete; what arrives at
+ * the moment of a deadline comes before it or after it.
  *
  * If the test wants calls to fail, each operation may, when it is submitted.
  *
@@ -56,6 +60,7 @@ struct sim_io {
     struct bly_msg msg;  /* makes the worker look */
     bool told;           /* it is on its way */
     uint32_t patience;   /* polls since something is late */
+    int64_t until;       /* asleep, but not for longer; 0: (still) awake */
 };
 
 static struct sim_io *sim_ios[BLY_VTHREADS];
@@ -81,9 +86,20 @@ sim_io_do(struct bly_op *op)
 
     if (most > 1)
         choice = bly_choose(BLY_CHOOSE_SHORT, most > 2 ? 3 : 2);
-    if (choice == 0)
-        return bly_vnet_do(op, SIZE_MAX);
-    return bly_vnet_do(op, choice == 1 ? 1 : (size_t)most - 1);
+    if (choice != 0)
+        return bly_vnet_do(op, choice == 1 ? 1 : (size_t)most - 1,
+            BLY_VNET_COMES);
+    if (bly_vnet_is_lossy(op))
+        choice = bly_choose(BLY_CHOOSE_PACKET, BLY_VNET_FATES);
+    return bly_vnet_do(op, SIZE_MAX, (enum bly_vnet_fate)choice);
+}
+
+static void
+sim_io_remove(struct sim_io *s, struct bly_op *op)
+{
+    bly_vnet_forget(op);
+    bly_list_remove(&op->link);
+    s->io.flying--;
 }
 
 /* Op may be gone afterwards. */
@@ -96,8 +112,7 @@ sim_io_complete(struct sim_io *s, struct bly_op *op)
         ends = bly_vnet_look(op) == -EAGAIN ||
             bly_choose(BLY_CHOOSE_IO, 2) == 0;
     op->result = ends ? -ECANCELED : sim_io_do(op);
-    bly_list_remove(&op->link);
-    s->io.flying--;
+    sim_io_remove(s, op);
     op->done(op);
 }
 
@@ -143,6 +158,7 @@ void
 bly_vnet_changed(void)
 {
     struct sim_io *own = sim_io_here();
+    int64_t next = own != NULL ? BLY_NEVER : bly_vnet_next();
 
     bly_vproc_poke();
     while (own != NULL && sim_io_settle(own))
@@ -151,7 +167,8 @@ bly_vnet_changed(void)
         struct sim_io *s = sim_ios[i];
 
         if (s == NULL || s == own || s->told ||
-            !sim_io_any(s, SIM_IO_WAITS, SIM_IO_LATE))
+            (!sim_io_any(s, SIM_IO_WAITS, SIM_IO_LATE) &&
+                (next == BLY_NEVER || (s->until != 0 && next >= s->until))))
             continue;
         s->told = true;
         bly_send_msg(s->worker, &s->msg);
@@ -192,12 +209,21 @@ sim_io_take_late(struct sim_io *s)
         bly_vnet_changed();
 }
 
+static void
+sim_io_land(void)
+{
+    bly_vnet_land();
+    bly_vnet_changed();
+}
+
 /* Right before park, that is left to it. */
 static void
 sim_io_poll(struct bly_io *io, struct bly_worker *w)
 {
     struct sim_io *s = BLY_CONTAINER(io, struct sim_io, io);
 
+    if (bly_vnet.npaths > 0)
+        sim_io_land();
     if ((w->ready_head == NULL && bly_runq_count(&w->runq) == 0) ||
         !sim_io_any(s, SIM_IO_LATE, SIM_IO_LOST))
         return;
@@ -209,17 +235,30 @@ static void
 sim_io_park(struct bly_io *io, struct bly_worker *w, int64_t deadline)
 {
     struct sim_io *s = BLY_CONTAINER(io, struct sim_io, io);
+    int64_t next;
 
-    if (sim_io_any(s, SIM_IO_LATE, SIM_IO_LOST))
+    if (bly_vnet.npaths > 0)
+        sim_io_land();
+    if (w->ready_head != NULL)
+        return;
+    if (sim_io_any(s, SIM_IO_LATE, SIM_IO_LOST)) {
         sim_io_take_late(s);
-    else
-        bly_os_futex_wait(&w->sleep, 1, deadline);
+        return;
+    }
+    next = bly_vnet_next();
+    s->until = deadline < next ? deadline : next;
+    bly_os_futex_wait(&w->sleep, 1, s->until);
+    s->until = 0;
+    /* What is due at the same time may come before the timers, or after. */
+    if (next <= bly_machine.now &&
+        (next < deadline || bly_choose(BLY_CHOOSE_IO, 2) == 0))
+        sim_io_land();
 }
 
 static bool
 sim_io_busy(struct bly_io *io)
 {
-    return bly_vproc_any() ||
+    return bly_vproc_any() || bly_vnet_next() != BLY_NEVER ||
         sim_io_any(BLY_CONTAINER(io, struct sim_io, io), SIM_IO_WAITS,
             SIM_IO_LOST);
 }
@@ -267,9 +306,11 @@ sim_io_submit(struct bly_io *io, struct bly_op *op)
     if (op->fd < BLY_SIM_FD)
         return sim_io_real(op);
     op->state = SIM_IO_WAITS;
+    bly_vnet_begin(op);
     if (bly_vnet_look(op) != -EAGAIN) {
         if (bly_choose(BLY_CHOOSE_IO, 2) == 0) {
             op->result = sim_io_do(op);
+            bly_vnet_forget(op);
             bly_vnet_changed();
             return BLY_OP_IS_DONE;
         }
@@ -284,8 +325,7 @@ static enum bly_abort
 sim_io_cancel(struct bly_io *io, struct bly_op *op)
 {
     if (bly_choose(BLY_CHOOSE_IO, 2) == 0) {
-        bly_list_remove(&op->link);
-        io->flying--;
+        sim_io_remove(BLY_CONTAINER(io, struct sim_io, io), op);
         return BLY_ABORT_DONE;
     }
     op->cancelled = true;

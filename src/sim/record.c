@@ -285,6 +285,7 @@ static const char *const record_kinds[BLY_CHOOSE_KINDS] = {
     [BLY_CHOOSE_IO] = "IO",
     [BLY_CHOOSE_SHORT] = "SHORT",
     [BLY_CHOOSE_FAULT] = "FAULT",
+    [BLY_CHOOSE_PACKET] = "PACKET",
 };
 
 void

@@ -60,8 +60,18 @@ bly_vnet_end_new(int domain, enum bly_vnet_kind kind)
     bly_list_init(&e->queue);
     bly_list_init(&e->gifts);
     bly_list_init(&e->grams);
+    bly_list_init(&e->waves);
     bly_list_push(&bly_vnet.ends, &e->link);
     return e;
+}
+
+struct bly_vnet_end *
+bly_vnet_end_after(struct bly_vnet_end *e)
+{
+    struct bly_link *l = e == NULL ? bly_list_first(&bly_vnet.ends)
+                                   : bly_list_next(&bly_vnet.ends, &e->link);
+
+    return l == NULL ? NULL : BLY_CONTAINER(l, struct bly_vnet_end, link);
 }
 
 /* Throws away what nobody has taken, but for plain bytes. */
@@ -71,6 +81,7 @@ vnet_end_empty(struct bly_vnet_end *e)
     struct bly_link *l;
 
     bly_vnet_gram_drop_all(e);
+    bly_vnet_waves_drop(e);
     while ((l = bly_list_pop(&e->gifts)) != NULL)
         bly_vnet_gift_drop(BLY_CONTAINER(l, struct bly_vnet_gift, link));
 }
@@ -132,26 +143,17 @@ bly_vnet_end_put(struct bly_vnet_end *e)
 
 /* ---- a run -------------------------------------------------------------- */
 
-static struct bly_vnet_end *
-vnet_end_after(struct bly_vnet_end *e)
-{
-    struct bly_link *l = e == NULL ? bly_list_first(&bly_vnet.ends)
-                                   : bly_list_next(&bly_vnet.ends, &e->link);
-
-    return l == NULL ? NULL : BLY_CONTAINER(l, struct bly_vnet_end, link);
-}
-
 /* Some are only held by what lies in others, so nothing closes by itself. */
 static void
 vnet_free_all(void)
 {
     struct bly_vnet_end *e;
 
-    for (e = vnet_end_after(NULL); e != NULL; e = vnet_end_after(e))
+    for (e = bly_vnet_end_after(NULL); e != NULL; e = bly_vnet_end_after(e))
         e->refs += VNET_HELD;
-    for (e = vnet_end_after(NULL); e != NULL; e = vnet_end_after(e))
+    for (e = bly_vnet_end_after(NULL); e != NULL; e = bly_vnet_end_after(e))
         vnet_end_empty(e);
-    while ((e = vnet_end_after(NULL)) != NULL)
+    while ((e = bly_vnet_end_after(NULL)) != NULL)
         bly_vnet_end_free(e);
 }
 
@@ -164,6 +166,7 @@ bly_vnet_reset(void)
     memset(bly_vnet.fds, 0, bly_vnet.fds_used * sizeof(bly_vnet.fds[0]));
     bly_vnet.fds_used = 0;
     bly_vnet.port = VNET_FIRST_PORT;
+    bly_vnet.npaths = 0;
     bly_vnet_io_reset();
 }
 

@@ -8,6 +8,7 @@
  * vnet_data.c  bytes of streams
  * vnet_gram.c  datagrams
  * vnet_gift.c  descriptors that are sent
+ * vnet_path.c  how far it is, and what is on its way
  * vnet_op.c    an operation on an end: what it would do, doing it
  * io.c         the backend: what flies, and when it completes
  * sys_sim.c    os/sys.h
@@ -25,7 +26,8 @@
 enum {
     BLY_VNET_FDS = 4096, /* descriptors of a run */
     BLY_VNET_ROOM = 4096, /* bytes that wait at an end, unless set */
-    BLY_VNET_GRAM_ROOM = 65536 /* the same of datagrams */
+    BLY_VNET_GRAM_ROOM = 65536, /* the same of datagrams */
+    BLY_VNET_PATHS = 32
 };
 
 struct bly_op;
@@ -50,6 +52,24 @@ struct bly_vnet_gift {
     struct bly_vnet_end *ends[];
 };
 
+/* How it is to reach an address. */
+struct bly_vnet_path {
+    struct bly_vnet_addr where; /* without a number: any; len 0: all */
+    int64_t latency;            /* one way */
+    int64_t since;              /* it stalled until then */
+    int refuse;                 /* how connects fail; 0: they do not */
+    bool stall, lossy;
+};
+
+/* What a datagram may meet. */
+enum bly_vnet_fate {
+    BLY_VNET_COMES,
+    BLY_VNET_IS_LOST,
+    BLY_VNET_COMES_TWICE,
+    BLY_VNET_OVERTAKES,
+    BLY_VNET_FATES
+};
+
 /* A socket, or an end of a pipe. */
 struct bly_vnet_end {
     struct bly_link link;   /* in bly_vnet.ends */
@@ -67,6 +87,10 @@ struct bly_vnet_end {
     int error;                 /* of the reset, to be told once */
     struct bly_vnet_end *peer; /* NULL: none, or it is closed */
     struct bly_vnet_addr local, remote;
+    struct bly_vnet_addr via; /* the server's, of a connection over IP */
+    int64_t syn;              /* when a connect began; 0: none goes on */
+    struct bly_list waves;    /* what is on its way to here */
+    size_t hidden;            /* bytes among them, the last ones of used */
     char *bytes; /* that have come and wait to be read: used of room */
     size_t room, used;
     uint64_t taken;         /* bytes that have been read from it */
@@ -83,6 +107,8 @@ struct bly_vnet {
     struct bly_vnet_end *fds[BLY_VNET_FDS];
     uint32_t fds_used; /* slots from here on were never used */
     uint16_t port;     /* the latest that was given out */
+    struct bly_vnet_path paths[BLY_VNET_PATHS];
+    uint32_t npaths;
 };
 extern struct bly_vnet bly_vnet;
 
@@ -101,6 +127,8 @@ struct bly_vnet_end *bly_vnet_end_of(int fd);
 void bly_vnet_fd_close(int fd);
 /* One reference less; the last one closes the end. */
 void bly_vnet_end_put(struct bly_vnet_end *e);
+/* All of them in turn, from NULL to NULL. */
+struct bly_vnet_end *bly_vnet_end_after(struct bly_vnet_end *e);
 /* Out of everything; its peer does not know it any more. */
 void bly_vnet_end_free(struct bly_vnet_end *e);
 
@@ -131,6 +159,13 @@ int bly_vnet_addr_to(struct bly_vnet_addr *a, const struct bly_vnet_end *e,
 /* Lacks a number that it is to be bound to. */
 bool bly_vnet_addr_portless(const struct bly_vnet_addr *a);
 void bly_vnet_addr_set_port(struct bly_vnet_addr *a, uint16_t port);
+/* How much where says about a: 2 number and host, 1 the host, 0 that it is
+ * one; -1: it is another. */
+int bly_vnet_addr_says(const struct bly_vnet_addr *where,
+    const struct bly_vnet_addr *a);
+/* From "1.2.3.4:5", "[::1]:5", "1.2.3.4", "::1" or "*"; false: it is none. */
+bool bly_vnet_addr_parse(struct bly_vnet_addr *a, const char *text)
+    BLY_MUST_CHECK;
 /* A local address of this domain with no number. */
 void bly_vnet_addr_any(struct bly_vnet_addr *a, int domain);
 
@@ -166,6 +201,7 @@ struct bly_vnet_move {
     uint32_t flags;
     struct msghdr *msg; /* NULL: only bytes */
     size_t control;     /* room in msg for what comes with them */
+    enum bly_vnet_fate fate;
 };
 
 void bly_vnet_scatter(const struct iovec *iov, const char *from, size_t n);
@@ -189,6 +225,34 @@ int bly_vnet_gram_put(struct bly_vnet_end *e, const struct bly_vnet_move *m,
     bool dry) BLY_MUST_CHECK;
 int bly_vnet_gram_poll(const struct bly_vnet_end *e);
 void bly_vnet_gram_drop_all(struct bly_vnet_end *e);
+/* When the next one that is on its way arrives. */
+int64_t bly_vnet_gram_next(const struct bly_vnet_end *e);
+/* Whether what is sent so goes where it may be lost. */
+bool bly_vnet_gram_is_lossy(const struct bly_vnet_end *e,
+    const struct msghdr *msg);
+
+/* ---- vnet_path.c -------------------------------------------------------- */
+
+/* That of where, made if there is none; NULL: too many. */
+struct bly_vnet_path *bly_vnet_path_new(const struct bly_vnet_addr *where);
+/* NULL: nothing is said about it. */
+const struct bly_vnet_path *bly_vnet_path_to(const struct bly_vnet_addr *to);
+/* When something is there that was sent then, after so many ways. */
+int64_t bly_vnet_arrival(const struct bly_vnet_addr *server, int64_t sent,
+    int ways);
+/* To e, from its peer: now or later.  Bytes have been put there already. */
+enum bly_vnet_news { BLY_VNET_BYTES, BLY_VNET_EOF, BLY_VNET_RESET };
+void bly_vnet_tell(struct bly_vnet_end *e, enum bly_vnet_news what,
+    size_t bytes);
+void bly_vnet_waves_drop(struct bly_vnet_end *e);
+/* What has arrived by now is there. */
+void bly_vnet_land(void);
+/* When the next arrives; BLY_NEVER: nothing is on its way. */
+int64_t bly_vnet_next(void);
+/* Whether e, which connects, gets an answer: 0, an error, -EAGAIN. */
+int bly_vnet_path_connects(const struct bly_vnet_end *e) BLY_MUST_CHECK;
+/* Resets the connections to there. */
+void bly_vnet_path_reset(const struct bly_vnet_addr *where);
 
 /* ---- vnet_gift.c -------------------------------------------------------- */
 
@@ -205,7 +269,13 @@ void bly_vnet_gift_drop(struct bly_vnet_gift *g);
 /* What op would give now; -EAGAIN: nothing yet. */
 int bly_vnet_look(struct bly_op *op) BLY_MUST_CHECK;
 /* Does it, with at most so many bytes. */
-int bly_vnet_do(struct bly_op *op, size_t most) BLY_MUST_CHECK;
+int bly_vnet_do(struct bly_op *op, size_t most, enum bly_vnet_fate fate)
+    BLY_MUST_CHECK;
+/* Begins it, and forgets that it was begun: for those that take time. */
+void bly_vnet_begin(const struct bly_op *op);
+void bly_vnet_forget(const struct bly_op *op);
+/* Whether it sends something that may have any fate. */
+bool bly_vnet_is_lossy(const struct bly_op *op);
 /* Whether it may move fewer bytes than it could. */
 bool bly_vnet_may_be_short(const struct bly_op *op);
 /* Lets it fail: the code.  A connection is then reset, for both sides. */

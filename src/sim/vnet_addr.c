@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -274,4 +275,62 @@ bly_vnet_addr_covers(const struct bly_vnet_addr *bound,
             to->sa.ss_family == AF_INET;
     bly_vnet_addr_here(&here);
     return addr_same_host(bound, &here);
+}
+
+int
+bly_vnet_addr_says(const struct bly_vnet_addr *where,
+    const struct bly_vnet_addr *a)
+{
+    if (a->len == 0 || a->sa.ss_family == AF_UNIX)
+        return -1;
+    if (where->len == 0)
+        return 0;
+    if (!addr_same_host(where, a))
+        return -1;
+    if (addr_port(where) == 0)
+        return 1;
+    return addr_port(where) == addr_port(a) ? 2 : -1;
+}
+
+/* ---- from text ---------------------------------------------------------- */
+
+static bool
+addr_host(struct bly_vnet_addr *a, const char *text)
+{
+    bly_vnet_addr_any(a, AF_INET);
+    if (inet_pton(AF_INET, text, &addr_in(a)->sin_addr) == 1)
+        return true;
+    bly_vnet_addr_any(a, AF_INET6);
+    return inet_pton(AF_INET6, text, &addr_in6(a)->sin6_addr) == 1;
+}
+
+bool
+bly_vnet_addr_parse(struct bly_vnet_addr *a, const char *text)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    size_t len = strlen(text);
+    char *end = NULL;
+    unsigned long port = 0;
+
+    memset(a, 0, sizeof(*a));
+    if (strcmp(text, "*") == 0 || addr_host(a, text))
+        return true;
+    if (colon != NULL && colon[1] != '\0') {
+        port = strtoul(colon + 1, &end, 10);
+        len = (size_t)(colon - text);
+    }
+    if (end == NULL || *end != '\0' || port > UINT16_MAX ||
+        len >= sizeof(host))
+        return false;
+    if (len > 2 && text[0] == '[' && text[len - 1] == ']') {
+        text++;
+        len -= 2;
+    }
+    memcpy(host, text, len);
+    host[len] = '\0';
+    if (!addr_host(a, host))
+        return false;
+    bly_vnet_addr_set_port(a, (uint16_t)port);
+    return true;
 }

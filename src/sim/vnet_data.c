@@ -70,8 +70,8 @@ data_there(struct bly_vnet_end *e, size_t n)
 {
     const struct bly_vnet_gift *g = data_gift(e);
 
-    if (n > e->used)
-        n = e->used;
+    if (n > e->used - e->hidden)
+        n = e->used - e->hidden;
     if (g != NULL && n > g->end - e->taken)
         n = (size_t)(g->end - e->taken);
     return n;
@@ -136,6 +136,7 @@ data_give(struct bly_vnet_end *e, struct bly_vnet_end *to,
     }
     bly_vnet_gather(m->iov, to->bytes + to->used, n);
     to->used += n;
+    bly_vnet_tell(to, BLY_VNET_BYTES, n);
     return (int)n;
 }
 
@@ -168,7 +169,7 @@ bly_vnet_put(struct bly_vnet_end *e, const struct bly_vnet_move *m, bool dry)
         return 0;
     if (to == NULL) { /* it answers that nobody is there */
         if (!dry)
-            bly_vnet_is_reset(e);
+            bly_vnet_tell(e, BLY_VNET_RESET, 0);
         return (int)m->len;
     }
     n = data_fits(to, m->len);
@@ -183,9 +184,10 @@ static int
 data_poll_reads(const struct bly_vnet_end *e)
 {
     bool pipe = e->kind == BLY_VNET_PIPE;
+    bool ended = e->eof || e->dead || e->no_more_reads;
     int got = 0;
 
-    if (e->used > 0 || ((e->eof || e->dead || e->no_more_reads) && !pipe))
+    if (e->used > e->hidden || (ended && !pipe))
         got |= POLLIN | POLLRDNORM;
     if ((e->eof || e->dead) && !pipe)
         got |= POLLRDHUP;

@@ -7,6 +7,8 @@
 #include "sim/vnet.h"
 
 #include "base/alloc.h"
+#include "base/time.h"
+#include "sim/machine.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,16 +20,40 @@ struct gram {
     struct bly_link link;
     struct bly_vnet_addr from;
     struct bly_vnet_gift *gift;
+    int64_t at; /* when it arrives */
     size_t len;
     char bytes[];
 };
 
 static struct gram *
-gram_first(const struct bly_vnet_end *e)
+gram_after(const struct bly_vnet_end *e, const struct gram *g)
 {
-    const struct bly_link *l = e->grams.head.next;
+    const struct bly_link *l = g == NULL ? e->grams.head.next : g->link.next;
 
     return l == &e->grams.head ? NULL : BLY_CONTAINER(l, struct gram, link);
+}
+
+/* The first that is there. */
+static struct gram *
+gram_first(const struct bly_vnet_end *e)
+{
+    struct gram *g = gram_after(e, NULL);
+
+    while (g != NULL && g->at > bly_machine.now)
+        g = gram_after(e, g);
+    return g;
+}
+
+int64_t
+bly_vnet_gram_next(const struct bly_vnet_end *e)
+{
+    int64_t next = BLY_NEVER;
+    struct gram *g;
+
+    for (g = gram_after(e, NULL); g != NULL; g = gram_after(e, g))
+        if (g->at > bly_machine.now && g->at < next)
+            next = g->at;
+    return next;
 }
 
 static void
@@ -44,7 +70,7 @@ bly_vnet_gram_drop_all(struct bly_vnet_end *e)
 {
     struct gram *g;
 
-    while ((g = gram_first(e)) != NULL)
+    while ((g = gram_after(e, NULL)) != NULL)
         gram_remove(e, g);
 }
 
@@ -99,7 +125,8 @@ bly_vnet_gram_connect(struct bly_vnet_end *e, const struct bly_vnet_addr *to,
 
 static int
 gram_push(struct bly_vnet_end *e, struct bly_vnet_end *to,
-    const struct bly_vnet_addr *from, const struct bly_vnet_move *m)
+    const struct bly_vnet_addr *from, const struct bly_vnet_move *m,
+    int64_t at)
 {
     struct bly_vnet_gift *gift = NULL;
     struct gram *g;
@@ -115,10 +142,14 @@ gram_push(struct bly_vnet_end *e, struct bly_vnet_end *to,
     memset(g, 0, sizeof(*g));
     g->gift = gift;
     g->len = m->len;
+    g->at = at;
     g->from = *from;
     bly_vnet_addr_map(&g->from, to->domain);
     bly_vnet_gather(m->iov, g->bytes, m->len);
-    bly_list_push(&to->grams, &g->link);
+    if (m->fate == BLY_VNET_OVERTAKES)
+        bly_list_push_front(&to->grams, &g->link);
+    else
+        bly_list_push(&to->grams, &g->link);
     to->used += m->len;
     return (int)m->len;
 }
@@ -150,13 +181,56 @@ gram_sender(const struct bly_vnet_end *e, int family)
 
 /* Nobody is there: UDP learns of it later, and only if it is connected. */
 static int
-gram_refused(struct bly_vnet_end *e, const struct bly_vnet_move *m, int r)
+gram_refused(struct bly_vnet_end *e, const struct bly_vnet_move *m)
 {
-    if (e->domain == AF_UNIX)
-        return r;
     if (e->state == BLY_VNET_CONNECTED)
         e->error = ECONNREFUSED;
     return (int)m->len;
+}
+
+/* Of the two addresses the one that more is said about. */
+static const struct bly_vnet_addr *
+gram_via(const struct bly_vnet_addr *from, const struct bly_vnet_addr *to)
+{
+    const struct bly_vnet_path *there = bly_vnet_path_to(to);
+    const struct bly_vnet_path *back = bly_vnet_path_to(from);
+
+    if (back == NULL || (there != NULL &&
+                            bly_vnet_addr_says(&there->where, to) >=
+                                bly_vnet_addr_says(&back->where, from)))
+        return to;
+    return from;
+}
+
+bool
+bly_vnet_gram_is_lossy(const struct bly_vnet_end *e, const struct msghdr *msg)
+{
+    struct bly_vnet_move m = {.msg = (struct msghdr *)(uintptr_t)msg};
+    const struct bly_vnet_path *p;
+    struct bly_vnet_addr to;
+
+    if (e->domain == AF_UNIX || gram_target(e, &m, &to) < 0)
+        return false;
+    p = bly_vnet_path_to(gram_via(&e->local, &to));
+    return p != NULL && p->lossy;
+}
+
+/* Over IP. */
+static int
+gram_travel(struct bly_vnet_end *e, struct bly_vnet_end *to,
+    const struct bly_vnet_addr *from, const struct bly_vnet_addr *addr,
+    const struct bly_vnet_move *m)
+{
+    int64_t at =
+        bly_vnet_arrival(gram_via(from, addr), bly_machine.now, 1);
+    int r = (int)m->len;
+
+    if (at == BLY_NEVER || m->fate == BLY_VNET_IS_LOST)
+        return r;
+    r = gram_push(e, to, from, m, at);
+    if (r >= 0 && m->fate == BLY_VNET_COMES_TWICE)
+        r = gram_push(e, to, from, m, at);
+    return r;
 }
 
 int
@@ -184,17 +258,19 @@ bly_vnet_gram_put(struct bly_vnet_end *e, const struct bly_vnet_move *m,
         return e->domain == AF_UNIX ? -EAGAIN : (int)m->len; /* lost */
     if (dry)
         return r < 0 && e->domain == AF_UNIX ? r : (int)m->len;
-    if (e->domain != AF_UNIX) {
-        int named = bly_vnet_name_client(e);
-
-        if (named < 0)
-            return named;
-        e->bound = true;
+    if (e->domain == AF_UNIX) {
+        from = gram_sender(e, AF_UNIX);
+        return to == NULL ? r : gram_push(e, to, &from, m, bly_machine.now);
     }
+    r = bly_vnet_name_client(e);
+    if (r < 0)
+        return r;
+    e->bound = true;
     if (to == NULL)
-        return gram_refused(e, m, r);
+        return gram_refused(e, m);
     from = gram_sender(e, addr.sa.ss_family);
-    return gram_is_for(to, &from) ? gram_push(e, to, &from, m) : (int)m->len;
+    return gram_is_for(to, &from) ? gram_travel(e, to, &from, &addr, m)
+                                  : (int)m->len;
 }
 
 /* ---- receiving ---------------------------------------------------------- */

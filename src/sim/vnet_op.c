@@ -4,10 +4,17 @@
 
 #include "base/alloc.h"
 #include "io/op.h"
+#include "sim/machine.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+
+struct op_how {
+    size_t most; /* bytes to be moved */
+    enum bly_vnet_fate fate;
+    bool dry;    /* only what it would be */
+};
 
 static size_t
 op_sum(const struct iovec *iov, size_t count)
@@ -56,7 +63,7 @@ op_move_on(struct bly_op *op, struct bly_vnet_end *e, struct bly_vnet_move *m,
 }
 
 static int
-op_move(struct bly_op *op, struct bly_vnet_end *e, size_t most, bool dry)
+op_move(struct bly_op *op, struct bly_vnet_end *e, const struct op_how *how)
 {
     struct iovec one = {op->buf, op->len};
     struct bly_vnet_move m = {.iov = &one, .len = op->len, .flags = op->flags};
@@ -73,11 +80,12 @@ op_move(struct bly_op *op, struct bly_vnet_end *e, size_t most, bool dry)
         m.iov = op->buf;
         m.len = op_sum(m.iov, op->len);
     } else if (!plain && op->kind != BLY_OP_RECV && op->kind != BLY_OP_SEND) {
-        m = op_message(op, dry);
+        m = op_message(op, how->dry);
     }
-    if (m.len > most)
-        m.len = most;
-    return op_move_on(op, e, &m, dry);
+    if (m.len > how->most)
+        m.len = how->most;
+    m.fate = how->fate;
+    return op_move_on(op, e, &m, how->dry);
 }
 
 static int
@@ -107,7 +115,7 @@ op_connect(struct bly_op *op, struct bly_vnet_end *e, bool dry)
 }
 
 static int
-op_on_end(struct bly_op *op, size_t most, bool dry)
+op_on_end(struct bly_op *op, const struct op_how *how)
 {
     struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
     int r;
@@ -116,9 +124,9 @@ op_on_end(struct bly_op *op, size_t most, bool dry)
         return -EBADF;
     switch (op->kind) {
     case BLY_OP_ACCEPT:
-        return op_accept(op, e, dry);
+        return op_accept(op, e, how->dry);
     case BLY_OP_CONNECT:
-        return op_connect(op, e, dry);
+        return op_connect(op, e, how->dry);
     case BLY_OP_POLL:
         r = bly_vnet_poll(e, (int)op->flags);
         return r == 0 ? -EAGAIN : r;
@@ -126,20 +134,47 @@ op_on_end(struct bly_op *op, size_t most, bool dry)
     case BLY_OP_SPLICE:
         return -EINVAL;
     default:
-        return op_move(op, e, most, dry);
+        return op_move(op, e, how);
     }
 }
 
 int
 bly_vnet_look(struct bly_op *op)
 {
-    return op_on_end(op, INT_MAX, true);
+    struct op_how how = {INT_MAX, BLY_VNET_COMES, true};
+
+    return op_on_end(op, &how);
 }
 
 int
-bly_vnet_do(struct bly_op *op, size_t most)
+bly_vnet_do(struct bly_op *op, size_t most, enum bly_vnet_fate fate)
 {
-    return op_on_end(op, most < INT_MAX ? most : INT_MAX, false);
+    struct op_how how = {most < INT_MAX ? most : INT_MAX, fate, false};
+
+    return op_on_end(op, &how);
+}
+
+/* ---- what takes time ---------------------------------------------------- */
+
+void
+bly_vnet_begin(const struct bly_op *op)
+{
+    struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
+
+    if (op->kind != BLY_OP_CONNECT || e == NULL ||
+        e->kind != BLY_VNET_STREAM || e->state != BLY_VNET_NEW)
+        return;
+    if (bly_vnet_addr_set(&e->via, e->domain, op->buf, (socklen_t)op->len) == 0)
+        e->syn = bly_machine.now;
+}
+
+void
+bly_vnet_forget(const struct bly_op *op)
+{
+    struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
+
+    if (op->kind == BLY_OP_CONNECT && e != NULL)
+        e->syn = 0;
 }
 
 /* ---- chance ------------------------------------------------------------- */
@@ -166,6 +201,16 @@ bly_vnet_may_be_short(const struct bly_op *op)
     const struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
 
     return e != NULL && e->kind == BLY_VNET_STREAM && op_moves(op);
+}
+
+bool
+bly_vnet_is_lossy(const struct bly_op *op)
+{
+    const struct bly_vnet_end *e = bly_vnet_end_of(op->fd);
+    const struct msghdr *msg = op->kind == BLY_OP_SENDMSG ? op->buf : NULL;
+
+    return e != NULL && e->kind == BLY_VNET_GRAM && op_moves(op) &&
+        !op_receives(op) && bly_vnet_gram_is_lossy(e, msg);
 }
 
 int

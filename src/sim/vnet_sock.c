@@ -155,6 +155,9 @@ bly_vnet_connect(struct bly_vnet_end *e, const struct bly_vnet_addr *to,
         return -ENOTSOCK;
     if (e->state != BLY_VNET_NEW)
         return -EISCONN;
+    r = bly_vnet_path_connects(e);
+    if (r < 0)
+        return r;
     listener = bly_vnet_find(to, BLY_VNET_STREAM, true);
     if (listener == NULL) {
         other = bly_vnet_find(to, BLY_VNET_STREAM, false);
@@ -179,6 +182,7 @@ bly_vnet_connect(struct bly_vnet_end *e, const struct bly_vnet_addr *to,
     bly_vnet_addr_map(&s->local, s->domain);
     bly_vnet_addr_map(&s->remote, s->domain);
     s->room = listener->room;
+    s->via = e->via;
     bly_vnet_join(e, s);
     bly_list_push(&listener->queue, &s->queued);
     listener->nqueue++;
@@ -246,9 +250,9 @@ sock_part(struct bly_vnet_end *e)
     if (p == NULL)
         return;
     if (e->used > 0 && e->kind == BLY_VNET_STREAM)
-        bly_vnet_is_reset(p);
+        bly_vnet_tell(p, BLY_VNET_RESET, 0);
     if (e->kind != BLY_VNET_GRAM) {
-        p->eof |= !p->dead;
+        bly_vnet_tell(p, BLY_VNET_EOF, 0);
         if (e->domain == AF_UNIX) /* nothing can be sent to a dead name */
             p->no_more_writes = true;
     }
@@ -264,7 +268,7 @@ sock_drop_queue(struct bly_vnet_end *listener)
     while ((s = sock_first(listener)) != NULL) {
         sock_unqueue(listener, s);
         if (s->peer != NULL)
-            bly_vnet_is_reset(s->peer);
+            bly_vnet_tell(s->peer, BLY_VNET_RESET, 0);
         bly_vnet_end_free(s);
     }
 }
@@ -291,7 +295,8 @@ bly_vnet_shut(struct bly_vnet_end *e, int how)
     e->no_more_reads |= reads;
     e->no_more_writes |= writes;
     if (e->peer != NULL && e->kind != BLY_VNET_GRAM) {
-        e->peer->eof |= writes;
+        if (writes)
+            bly_vnet_tell(e->peer, BLY_VNET_EOF, 0);
         e->peer->no_more_writes |= reads && e->domain == AF_UNIX;
     }
     return 0;

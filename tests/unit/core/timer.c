@@ -7,7 +7,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-enum { MANY = 500, STEPS = 20000 };
+enum { MANY = 500, STEPS = 10000 };
 
 struct alarm {
     struct bly_timer timer;
@@ -180,10 +180,10 @@ model_wake(int64_t now)
     return now;
 }
 
-/* Distances of up to 2^_i ns. */
+/* Distances of up to 2^(4 _i) ns. */
 START_TEST(like_the_model)
 {
-    uint64_t seed = 12345, range = (uint64_t)1 << _i;
+    uint64_t seed = 12345, range = (uint64_t)1 << 4 * _i;
     int64_t now = 0;
 
     for (int step = 0; step < STEPS; step++) {
@@ -235,7 +235,7 @@ main(void)
     tcase_add_test(t, extremes);
     tcase_add_test(t, disarmed_never_fires);
     tcase_add_test(t, firing_changes_the_heap);
-    tcase_add_loop_test(t, like_the_model, 10, 62);
+    tcase_add_loop_test(t, like_the_model, 2, 16);
     tcase_add_test(t, four_children_share_a_line);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_ENV);
