@@ -236,7 +236,8 @@ run_inside(belay_task_type *type, const void *args, const belay_site *site)
     belay_scope_open(&s, NULL, site);
     (void)belay_spawn_at(&s, type, args, &how, site);
     r = belay_scope_close(&s);
-    if (out.err == 0)
+    /* A child that was refused says that it is cancelled, not by what. */
+    if (out.err == 0 || (out.err == -ECANCELED && r < 0))
         return r;
     if (out.why != NULL)
         bly_trace_adopt(bly_self(), out.err, out.why);

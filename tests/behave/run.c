@@ -92,6 +92,17 @@ BELAY_TASK(runs_when_cut)
     return 0;
 }
 
+BELAY_TASK(runs_too_late)
+{
+    return BELAY_WITHIN(0, belay_run(gives, 4));
+}
+
+START_TEST(a_run_after_the_deadline_says_so)
+{
+    ck_assert_int_eq(belay_run(runs_too_late), -ETIME);
+}
+END_TEST
+
 START_TEST(a_run_in_a_cut_task_fails)
 {
     ck_assert_int_eq(belay_run(runs_when_cut), 0);
@@ -505,6 +516,7 @@ main(void)
     tcase_add_test(t, a_run_gives_the_tasks_result);
     tcase_add_test(t, a_deadlock_ends_a_run);
     tcase_add_test(t, a_run_in_a_task_is_a_child);
+    tcase_add_test(t, a_run_after_the_deadline_says_so);
     tcase_add_test(t, a_run_in_a_cut_task_fails);
     tcase_add_test(t, runtimes_do_not_know_each_other);
     tcase_add_test(t, a_thread_of_a_task_has_its_own);
