@@ -37,7 +37,8 @@ BELAY_END_DECLS
 
 /* belay_blocking(task, args...) */
 #define belay_blocking(task, ...)                                              \
-    belay_blocking_at(BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__),     \
+    belay_blocking_at(BELAY_TYPE_(task),                                       \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__),                          \
         BELAY_SITE_(#task))
 
 #endif

@@ -134,7 +134,7 @@ BELAY_END_DECLS
 #define belay_broadcast_open(b, cap, ...)                                      \
     belay_broadcast_open_at(&(b)->base, sizeof *(b)->elem, (cap),              \
         &(const belay_broadcast_opts){                                         \
-            .size = sizeof(belay_broadcast_opts), ##__VA_ARGS__},              \
+            .size = sizeof(belay_broadcast_opts) __VA_OPT__(, ) __VA_ARGS__},  \
         BELAY_SITE_(#b))
 #define belay_broadcast_free(b)                                                \
     belay_broadcast_free_at(&(b)->base, BELAY_SITE_(#b))

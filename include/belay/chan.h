@@ -139,11 +139,11 @@ BELAY_END_DECLS
 #define belay_chan_open(c, cap, ...)                                           \
     belay_chan_open_at(&(c)->base, sizeof *(c)->elem, (cap),                   \
         &(const belay_chan_opts){                                              \
-            .size = sizeof(belay_chan_opts), ##__VA_ARGS__},                   \
+            .size = sizeof(belay_chan_opts) __VA_OPT__(, ) __VA_ARGS__},       \
         BELAY_SITE_(#c))
 /* A channel for one value; the send never waits and closes it. */
 #define belay_oneshot_open(c, ...)                                             \
-    belay_chan_open((c), 1, .once = true, ##__VA_ARGS__)
+    belay_chan_open((c), 1, .once = true __VA_OPT__(, ) __VA_ARGS__)
 #define belay_chan_free(c) belay_chan_free_at(&(c)->base, BELAY_SITE_(#c))
 
 /* The rest of the arguments is the value: an expression, which may be a

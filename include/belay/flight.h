@@ -79,7 +79,7 @@ BELAY_END_DECLS
 #define belay_flight_open(f, s, ...)                                           \
     belay_flight_open_at((f), (s),                                             \
         &(const belay_flight_opts){                                            \
-            .size = sizeof(belay_flight_opts), ##__VA_ARGS__},                 \
+            .size = sizeof(belay_flight_opts) __VA_OPT__(, ) __VA_ARGS__},     \
         BELAY_SITE_(#f))
 #define belay_flight_close(f) belay_flight_close_at((f), BELAY_SITE_(#f))
 #define belay_flight_get(f, key, key_size, value)                              \

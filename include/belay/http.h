@@ -264,7 +264,7 @@ BELAY_END_DECLS
 #define belay_http_open(s, h, ...)                                             \
     belay_http_open_at((s), (h),                                               \
         &(const belay_http_opts){                                              \
-            .size = sizeof(belay_http_opts), ##__VA_ARGS__},                   \
+            .size = sizeof(belay_http_opts) __VA_OPT__(, ) __VA_ARGS__},       \
         BELAY_SITE_("http_open"))
 #define belay_http_close(h) belay_http_close_at((h), BELAY_SITE_(#h))
 
@@ -273,7 +273,7 @@ BELAY_END_DECLS
 /* belay_http_get(http, url, &rsp, .limits.total = BELAY_S(5)) */
 #define belay_http_get(h, address, rsp, ...)                                   \
     belay_http_request_at((h),                                                 \
-        BELAY_HTTP_REQ_(.url = (address), ##__VA_ARGS__), (rsp),               \
+        BELAY_HTTP_REQ_(.url = (address) __VA_OPT__(, ) __VA_ARGS__), (rsp),   \
         BELAY_SITE_("http_get"))
 /* belay_http_request(http, &rsp, .method = "PUT", .url = url, .body = ...) */
 #define belay_http_request(h, rsp, ...)                                        \

@@ -55,10 +55,12 @@ BELAY_END_DECLS
 #define belay_inlet_open(in, s)                                                \
     belay_inlet_open_at((in), (s), BELAY_SITE_(#s))
 #define belay_post(in, task, ...)                                              \
-    belay_post_at((in), BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__),   \
+    belay_post_at((in), BELAY_TYPE_(task),                                     \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__),                          \
         BELAY_SITE_(#task))
 #define belay_enter(in, task, ...)                                             \
-    belay_enter_at((in), BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__),  \
+    belay_enter_at((in), BELAY_TYPE_(task),                                    \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__),                          \
         BELAY_SITE_(#task))
 #endif
 #endif

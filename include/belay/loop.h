@@ -108,15 +108,17 @@ BELAY_END_DECLS
 #define belay_loop_open(loop, ...)                                             \
     belay_loop_open_at((loop),                                                 \
         &(const belay_loop_opts){                                              \
-            .size = sizeof(belay_loop_opts), ##__VA_ARGS__},                   \
+            .size = sizeof(belay_loop_opts) __VA_OPT__(, ) __VA_ARGS__},       \
         BELAY_SITE_("loop"))
 #define belay_loop_start(loop, task, ...)                                      \
     belay_loop_start_at((loop), BELAY_TYPE_(task),                             \
-        BELAY_ARGS_(task, ##__VA_ARGS__), NULL, NULL, BELAY_SITE_(#task))
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__), NULL, NULL,              \
+        BELAY_SITE_(#task))
 /* The same; done(arg, outcome) is told of the end. */
 #define belay_loop_start_then(loop, done, arg, task, ...)                      \
     belay_loop_start_at((loop), BELAY_TYPE_(task),                             \
-        BELAY_ARGS_(task, ##__VA_ARGS__), (done), (arg), BELAY_SITE_(#task))
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__), (done), (arg),           \
+        BELAY_SITE_(#task))
 #define belay_await_callback(start, cancel, arg)                               \
     belay_await_callback_at((start), (cancel), (arg), BELAY_SITE_(#start))
 #endif

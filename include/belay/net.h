@@ -178,7 +178,8 @@ BELAY_END_DECLS
 #define belay_resolve(name, out, n)                                            \
     belay_resolve_at((name), (out), (n), BELAY_SITE_("resolve"))
 #define BELAY_NET_OPTS_(...)                                                   \
-    (&(const belay_net_opts){.size = sizeof(belay_net_opts), ##__VA_ARGS__})
+    (&(const belay_net_opts){                                                  \
+        .size = sizeof(belay_net_opts) __VA_OPT__(, ) __VA_ARGS__})
 /* belay_connect(&st, &addr, .keepalive = BELAY_S(60)) */
 #define belay_connect(st, to, ...)                                             \
     belay_connect_at((st), (to), BELAY_NET_OPTS_(__VA_ARGS__),                 \

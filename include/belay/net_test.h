@@ -46,6 +46,6 @@ BELAY_END_DECLS
 #define belay_test_net_path(where, ...)                                        \
     belay_test_net_path_at((where),                                            \
         &(const belay_test_path){                                              \
-            .size = sizeof(belay_test_path), ##__VA_ARGS__})
+            .size = sizeof(belay_test_path) __VA_OPT__(, ) __VA_ARGS__})
 #endif
 #endif

@@ -145,7 +145,7 @@ typedef struct belay_breaker {
 
 /* belay_breaker b = BELAY_BREAKER_INIT(.name = "db", .ratio = 0.3); */
 #define BELAY_BREAKER_INIT(...)                                                \
-    {{.size = sizeof(belay_breaker_opts), ##__VA_ARGS__}, {0}}
+    {{.size = sizeof(belay_breaker_opts) __VA_OPT__(, ) __VA_ARGS__}, {0}}
 
 typedef enum belay_breaker_state {
     BELAY_BREAKER_CLOSED,    /* calls pass and are counted */
@@ -229,26 +229,28 @@ BELAY_END_DECLS
 /* belay_retrying(&policy, task, args...) */
 #define belay_retrying(policy, task, ...)                                      \
     belay_retrying_at((policy), BELAY_TYPE_(task),                             \
-        BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__), BELAY_SITE_(#task))
 #define belay_rate_wait(r, n) belay_rate_wait_at((r), (n), BELAY_SITE_(#r))
 #define belay_breaker_enter(b) belay_breaker_enter_at((b), BELAY_SITE_(#b))
 /* belay_breaking(&breaker, task, args...) */
 #define belay_breaking(b, task, ...)                                           \
     belay_breaking_at((b), BELAY_TYPE_(task),                                  \
-        BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__), BELAY_SITE_(#task))
 /* belay_hedged(BELAY_MS(50), 2, task, args...) */
 #define belay_hedged(wait, most, task, ...)                                    \
-    belay_hedged_with((.delay = (wait), .max = (most)), task, ##__VA_ARGS__)
+    belay_hedged_with(                                                         \
+        (.delay = (wait), .max = (most)), task __VA_OPT__(, ) __VA_ARGS__)
 /* belay_hedged_with((.delay = BELAY_MS(50), .winner = &n), task, args...) */
 #define BELAY_HEDGE_(...)                                                      \
-    (&(const belay_hedge){.size = sizeof(belay_hedge), ##__VA_ARGS__})
+    (&(const belay_hedge){                                                     \
+        .size = sizeof(belay_hedge) __VA_OPT__(, ) __VA_ARGS__})
 #define belay_hedged_with(how, task, ...)                                      \
     belay_hedged_at(BELAY_HEDGE_ how, BELAY_TYPE_(task),                       \
-        BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__), BELAY_SITE_(#task))
 /* belay_call(&plan, task, args...) */
 #define belay_call(plan, task, ...)                                            \
     belay_call_at((plan), BELAY_TYPE_(task),                                   \
-        BELAY_ARGS_(task, ##__VA_ARGS__), BELAY_SITE_(#task))
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__), BELAY_SITE_(#task))
 
 #endif
 #endif

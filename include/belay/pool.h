@@ -98,7 +98,7 @@ BELAY_END_DECLS
 #define belay_pool_open(pool, ...)                                             \
     belay_pool_open_at((pool),                                                 \
         &(const belay_pool_opts){                                              \
-            .size = sizeof(belay_pool_opts), ##__VA_ARGS__},                   \
+            .size = sizeof(belay_pool_opts) __VA_OPT__(, ) __VA_ARGS__},       \
         BELAY_SITE_(#pool))
 #define belay_pool_close(pool)                                                 \
     belay_pool_close_at((pool), BELAY_SITE_(#pool))

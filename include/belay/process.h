@@ -155,7 +155,7 @@ BELAY_END_DECLS
 #define BELAY_ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define BELAY_PROCESS_OPTS_(...)                                               \
     (&(const belay_process_opts){                                              \
-        .size = sizeof(belay_process_opts), ##__VA_ARGS__})
+        .size = sizeof(belay_process_opts) __VA_OPT__(, ) __VA_ARGS__})
 /* belay_process_start(s, &p, argv, .out = BELAY_CHILD_PIPE) */
 #define belay_process_start(s, p, argv, ...)                                   \
     belay_process_start_at((s), (p), (argv),                                   \

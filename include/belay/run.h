@@ -46,19 +46,24 @@ BELAY_END_DECLS
 
 #if !defined(__cplusplus)
 #define belay_run(task, ...)                                                   \
-    belay_run_at(BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__), NULL,    \
+    belay_run_at(BELAY_TYPE_(task),                                            \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__), NULL,                    \
         BELAY_SITE_(#task))
 #define belay_main(task, ...)                                                  \
-    belay_main_at(BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__), NULL,   \
+    belay_main_at(BELAY_TYPE_(task),                                           \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__), NULL,                    \
         BELAY_SITE_(#task))
 /* belay_run_with((.workers = 4), task, ...) */
 #define BELAY_RUN_OPTS_(...)                                                   \
-    (&(const belay_run_opts){.size = sizeof(belay_run_opts), ##__VA_ARGS__})
+    (&(const belay_run_opts){                                                  \
+        .size = sizeof(belay_run_opts) __VA_OPT__(, ) __VA_ARGS__})
 #define belay_run_with(opts, task, ...)                                        \
-    belay_run_at(BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__),          \
+    belay_run_at(BELAY_TYPE_(task),                                            \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__),                          \
         BELAY_RUN_OPTS_ opts, BELAY_SITE_(#task))
 #define belay_main_with(opts, task, ...)                                       \
-    belay_main_at(BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__),         \
+    belay_main_at(BELAY_TYPE_(task),                                           \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__),                          \
         BELAY_RUN_OPTS_ opts, BELAY_SITE_(#task))
 #endif
 #endif

@@ -194,14 +194,14 @@ BELAY_END_DECLS
 #define belay_relay(a, b, ...)                                                 \
     belay_relay_at((a), (b),                                                   \
         &(const belay_relay_opts){                                             \
-            .size = sizeof(belay_relay_opts), ##__VA_ARGS__},                  \
+            .size = sizeof(belay_relay_opts) __VA_OPT__(, ) __VA_ARGS__},      \
         BELAY_SITE_("relay"))
 
 /* belay_reader_open(&r, st, .max = 1 << 20) */
 #define belay_reader_open(r, st, ...)                                          \
     belay_reader_open_at((r), (st),                                            \
         &(const belay_reader_opts){                                            \
-            .size = sizeof(belay_reader_opts), ##__VA_ARGS__})
+            .size = sizeof(belay_reader_opts) __VA_OPT__(, ) __VA_ARGS__})
 #define belay_read_line(r, line)                                               \
     belay_read_line_at((r), (line), BELAY_SITE_("read_line"))
 #define belay_read_until(r, end, out)                                          \

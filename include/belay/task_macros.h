@@ -28,7 +28,7 @@
 #define BELAY_COMMA_() ,
 #define BELAY_COUNT__(e, a, b, c, d, f, g, h, i, j, n, ...) n
 #define BELAY_COUNT_(...)                                                      \
-    BELAY_COUNT__(e, ##__VA_ARGS__, many, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+    BELAY_COUNT__(e __VA_OPT__(, ) __VA_ARGS__, many, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define BELAY_EACH_0(m, s)
 #define BELAY_EACH_1(m, s, x) m(x)
 #define BELAY_EACH_2(m, s, x, ...) m(x) s() BELAY_EACH_1(m, s, __VA_ARGS__)
@@ -40,7 +40,8 @@
 #define BELAY_EACH_8(m, s, x, ...) m(x) s() BELAY_EACH_7(m, s, __VA_ARGS__)
 #define BELAY_EACH_many(m, s, ...) BELAY_NONE_()
 #define BELAY_EACH_(m, s, ...)                                                 \
-    BELAY_CAT_(BELAY_EACH_, BELAY_COUNT_(__VA_ARGS__))(m, s, ##__VA_ARGS__)
+    BELAY_CAT_(BELAY_EACH_, BELAY_COUNT_(__VA_ARGS__))                         \
+    (m, s __VA_OPT__(, ) __VA_ARGS__)
 #define BELAY_VOID_0 void
 #define BELAY_VOID_1
 #define BELAY_VOID_2
@@ -53,7 +54,7 @@
 #define BELAY_VOID_many void
 #define BELAY_PARMS_(...)                                                      \
     BELAY_CAT_(BELAY_VOID_, BELAY_COUNT_(__VA_ARGS__))                         \
-    BELAY_EACH_(BELAY_PARM_, BELAY_COMMA_, ##__VA_ARGS__)
+    BELAY_EACH_(BELAY_PARM_, BELAY_COMMA_ __VA_OPT__(, ) __VA_ARGS__)
 #define BELAY_MANY_0 1
 #define BELAY_MANY_1 1
 #define BELAY_MANY_2 1
@@ -74,13 +75,14 @@
     BELAY_AT_MOST_8_(__VA_ARGS__);                                             \
     struct name##_is_no_BELAY_TASK {                                           \
         char belay_first_;                                                     \
-        BELAY_EACH_(BELAY_FIELD_, BELAY_NONE_, ##__VA_ARGS__)                  \
+        BELAY_EACH_(BELAY_FIELD_, BELAY_NONE_ __VA_OPT__(, ) __VA_ARGS__)      \
     }
 #define BELAY_TASK_BODY_(storage, name, ...)                                   \
     static int name##_belay_run_(void *belay_p_)                               \
     {                                                                          \
         struct name##_is_no_BELAY_TASK *belay_a_ BELAY_UNUSED_ = belay_p_;     \
-        return name(BELAY_EACH_(BELAY_PASS_, BELAY_COMMA_, ##__VA_ARGS__));    \
+        return name(                                                           \
+            BELAY_EACH_(BELAY_PASS_, BELAY_COMMA_ __VA_OPT__(, ) __VA_ARGS__));\
     }                                                                          \
     BELAY_UNUSED_ storage belay_task_type                                      \
         name##_must_be_declared_with_BELAY_TASK = {#name, __FILE__, __LINE__,  \
@@ -89,26 +91,26 @@
 
 /* BELAY_TASK(name, (type, parameter), ...) { body }, private to its file. */
 #define BELAY_TASK(name, ...)                                                  \
-    BELAY_TASK_ARGS_(name, ##__VA_ARGS__);                                     \
+    BELAY_TASK_ARGS_(name __VA_OPT__(, ) __VA_ARGS__);                         \
     BELAY_MUST_CHECK static int name(BELAY_PARMS_(__VA_ARGS__));               \
-    BELAY_TASK_BODY_(static, name, ##__VA_ARGS__);                             \
+    BELAY_TASK_BODY_(static, name __VA_OPT__(, ) __VA_ARGS__);                 \
     static int name(BELAY_PARMS_(__VA_ARGS__))
 
 /* A task of several files: DECLARE in a header, DEFINE in one source file. */
 #define BELAY_TASK_DECLARE(name, ...)                                          \
-    BELAY_TASK_ARGS_(name, ##__VA_ARGS__);                                     \
+    BELAY_TASK_ARGS_(name __VA_OPT__(, ) __VA_ARGS__);                         \
     BELAY_MUST_CHECK int name(BELAY_PARMS_(__VA_ARGS__));                      \
     extern belay_task_type name##_must_be_declared_with_BELAY_TASK
 #define BELAY_TASK_DEFINE(name, ...)                                           \
-    BELAY_TASK_BODY_(, name, ##__VA_ARGS__);                                   \
+    BELAY_TASK_BODY_(, name __VA_OPT__(, ) __VA_ARGS__);                       \
     int name(BELAY_PARMS_(__VA_ARGS__))
 
 /* Declares a private task ahead of its BELAY_TASK_LATER(name, ...) { }, for
  * tasks that spawn each other. */
 #define BELAY_TASK_AHEAD(name, ...)                                            \
-    BELAY_TASK_ARGS_(name, ##__VA_ARGS__);                                     \
+    BELAY_TASK_ARGS_(name __VA_OPT__(, ) __VA_ARGS__);                         \
     BELAY_MUST_CHECK static int name(BELAY_PARMS_(__VA_ARGS__));               \
-    BELAY_TASK_BODY_(static, name, ##__VA_ARGS__)
+    BELAY_TASK_BODY_(static, name __VA_OPT__(, ) __VA_ARGS__)
 #define BELAY_TASK_LATER(name, ...)                                            \
     static int name(BELAY_PARMS_(__VA_ARGS__))
 
@@ -119,32 +121,37 @@
  * ordinary error. */
 #define BELAY_ARGS_(task, ...)                                                 \
     ((void)sizeof(task(__VA_ARGS__)),                                          \
-        &(struct task##_is_no_BELAY_TASK){0, ##__VA_ARGS__})
+        &(struct task##_is_no_BELAY_TASK){0 __VA_OPT__(, ) __VA_ARGS__})
 #define BELAY_HOW_(...)                                                        \
-    (&(belay_spawn_opts){.size = sizeof(belay_spawn_opts), ##__VA_ARGS__})
+    (&(belay_spawn_opts){                                                      \
+        .size = sizeof(belay_spawn_opts) __VA_OPT__(, ) __VA_ARGS__})
 
 #define belay_spawn(s, task, ...)                                              \
-    belay_spawn_at((s), BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__),   \
+    belay_spawn_at((s), BELAY_TYPE_(task),                                     \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__),                          \
         NULL, BELAY_SITE_(#task))
 /* belay_spawn_with(s, (.near = ch.base, .stack = 1 << 20), task, ...) */
 #define belay_spawn_with(s, how, task, ...)                                    \
-    belay_spawn_at((s), BELAY_TYPE_(task), BELAY_ARGS_(task, ##__VA_ARGS__),   \
+    belay_spawn_at((s), BELAY_TYPE_(task),                                     \
+        BELAY_ARGS_(task __VA_OPT__(, ) __VA_ARGS__),                          \
         BELAY_HOW_ how, BELAY_SITE_(#task))
 /* The outcome is written to *out; a failure does not disturb the scope. */
 #define belay_spawn_catch(s, out, task, ...)                                   \
-    belay_spawn_with(s, (.outcome = (out)), task, ##__VA_ARGS__)
+    belay_spawn_with(s, (.outcome = (out)), task __VA_OPT__(, ) __VA_ARGS__)
 /* The end is delivered by belay_next with this tag. */
 #define belay_spawn_tagged(s, number, task, ...)                               \
-    belay_spawn_with(s, (.tagged = true, .tag = (number)), task, ##__VA_ARGS__)
+    belay_spawn_with(                                                          \
+        s, (.tagged = true, .tag = (number)), task __VA_OPT__(, ) __VA_ARGS__)
 /* ch is closed when its last producer has ended, with its error if any. */
 #define belay_spawn_producer(s, ch, task, ...)                                 \
-    belay_spawn_with(s, (.producer_of = (ch)->base), task, ##__VA_ARGS__)
+    belay_spawn_with(                                                          \
+        s, (.producer_of = (ch)->base), task __VA_OPT__(, ) __VA_ARGS__)
 /* Cut when the body and the last non-daemon child have ended. */
 #define belay_spawn_daemon(s, task, ...)                                       \
-    belay_spawn_with(s, (.daemon = true), task, ##__VA_ARGS__)
+    belay_spawn_with(s, (.daemon = true), task __VA_OPT__(, ) __VA_ARGS__)
 /* Waits for belay_ready(v) and returns v, or the child's failure. */
 #define belay_spawn_ready(s, task, ...)                                        \
-    belay_spawn_with(s, (.ready = true), task, ##__VA_ARGS__)
+    belay_spawn_with(s, (.ready = true), task __VA_OPT__(, ) __VA_ARGS__)
 
 /* ---- scopes ------------------------------------------------------------- */
 
@@ -152,7 +159,7 @@
     (sizeof(#__VA_ARGS__) == 1                                                 \
             ? (const belay_scope_opts *)NULL                                   \
             : &(const belay_scope_opts){                                       \
-                  .size = sizeof(belay_scope_opts), ##__VA_ARGS__})
+                  .size = sizeof(belay_scope_opts) __VA_OPT__(, ) __VA_ARGS__})
 #define BELAY_SCOPE_LOOP_(s, failed, ...)                                      \
     for (belay_scope s##_belay_ BELAY_CLEANUP_(belay_scope_leave),             \
          *const s = (belay_scope_open(&s##_belay_,                             \
@@ -172,11 +179,12 @@
     BELAY_SCOPE_LOOP_(                                                         \
         s, if (__builtin_expect(belay_r_ < 0, 0)) BELAY_RETURN_(               \
                belay_trace(belay_r_, BELAY_SITE_("scope " #s)));               \
-        , ##__VA_ARGS__)
+         __VA_OPT__(, ) __VA_ARGS__)
 /* The same, but stores the result (0 on success) in *err and goes on. */
 #define BELAY_SCOPE_CATCH(s, err, ...)                                         \
     *(err) = 0;                                                                \
-    BELAY_SCOPE_LOOP_(s, *(err) = belay_r_ < 0 ? belay_r_ : 0;, ##__VA_ARGS__)
+    BELAY_SCOPE_LOOP_(                                                         \
+        s, *(err) = belay_r_ < 0 ? belay_r_ : 0; __VA_OPT__(, ) __VA_ARGS__)
 
 #define belay_cancel(s, ...)                                                   \
     belay_cancel_at((s), BELAY_SITE_("cancel"), __VA_ARGS__)

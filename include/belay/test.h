@@ -182,7 +182,8 @@ BELAY_END_DECLS
     }                                                                          \
     static belay_test_case test##_belay_case_ = {#test, __FILE__, __LINE__,    \
         test##_belay_run_,                                                     \
-        {.size = sizeof(belay_test_opts), .name = #test, ##__VA_ARGS__},       \
+        {.size = sizeof(belay_test_opts),                                      \
+            .name = #test __VA_OPT__(, ) __VA_ARGS__},                         \
         NULL};                                                                 \
     __attribute__((constructor)) static void test##_belay_add_(void)           \
     {                                                                          \

@@ -69,7 +69,7 @@ BELAY_END_DECLS
     belay_every e;                                                             \
     belay_every_start_at(&e, (period),                                         \
         &(const belay_every_opts){                                             \
-            .size = sizeof(belay_every_opts), ##__VA_ARGS__},                  \
+            .size = sizeof(belay_every_opts) __VA_OPT__(, ) __VA_ARGS__},      \
         BELAY_SITE_(#e))
 #define belay_tick(e) belay_tick_at((e), BELAY_SITE_(#e))
 

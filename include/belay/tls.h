@@ -72,9 +72,11 @@ typedef struct belay_tls_opts {
  * Reads certificates and keys.  Nothing of opts is needed afterwards; it may be
  * NULL.  Returns 0; -ENOENT ... with the name of the file; -EBADMSG: one that
  * is no PEM; -EKEYREJECTED: the key does not belong to the certificate, or the
- * password not to the key; -EINVAL; -ENOMEM.  Cancellation point: no.
+ * password not to the key; -EINVAL; -ENOMEM.  A task that opens has the files
+ * read by another thread, unless all is given as text, and may be cut before
+ * that has begun.
  */
-BELAY_API BELAY_MUST_CHECK int belay_tls_open_at(belay_tls **tls,
+BELAY_API BELAY_WAITS BELAY_MUST_CHECK int belay_tls_open_at(belay_tls **tls,
     const belay_tls_opts *opts, const belay_site *site);
 /* Frees *tls, unless it is NULL, and sets it to NULL.  Its connections live
  * on.  Cancellation point: no. */
@@ -129,7 +131,7 @@ BELAY_END_DECLS
 #define belay_tls_open(tls, ...)                                               \
     belay_tls_open_at((tls),                                                   \
         &(const belay_tls_opts){                                               \
-            .size = sizeof(belay_tls_opts), ##__VA_ARGS__},                    \
+            .size = sizeof(belay_tls_opts) __VA_OPT__(, ) __VA_ARGS__},        \
         BELAY_SITE_("tls_open"))
 #define belay_tls_connect(st, tls, inner, host)                                \
     belay_tls_connect_at((st), (tls), (inner), (host),                         \

@@ -3,9 +3,10 @@
 """The one-file build, and the headers in every language they promise.
 
     compilers.py onefile    src/belay.c with gcc and clang; the program runs
-    compilers.py c          the headers from C11 to C23
+    compilers.py c          headers and examples from C11 to C23
     compilers.py cxx        the function layer from C++11 to C++20
 """
+import glob
 import os
 import shutil
 import subprocess
@@ -53,6 +54,24 @@ def languages(tap, compilers, lang, standards, extra):
             tap.check(job[0], problems)
 
 
+def programs(tap):
+    """Users compile without GNU's dialect, too.  What pedants have to turn off
+    in clang says that BELAY_TASK(app) has no argument after the name."""
+    examples = sorted(glob.glob(os.path.join(ROOT, "examples/[0-9]*.c")))
+    for compiler in ("gcc", "clang"):
+        if not shutil.which(compiler):
+            tap.skip(compiler, "is not installed")
+            continue
+        for std in ("c11", "c17", "c2x"):
+            done = subprocess.run(
+                [compiler, f"-std={std}", "-D_GNU_SOURCE", *WARN,
+                 "-Wpedantic", "-Wno-gnu-zero-variadic-macro-arguments",
+                 "-isystem", os.path.join(ROOT, "include"),
+                 "-fsyntax-only", *examples], capture_output=True, text=True)
+            tap.check(f"examples, {compiler} -std={std}",
+                      [done.stderr[:2000]] if done.returncode else [])
+
+
 def one_file(tap):
     app = os.path.join(ROOT, "tests/install/app.c")
     with tempfile.TemporaryDirectory() as tmp:
@@ -80,6 +99,7 @@ def main():
     elif word == "c":
         languages(tap, ["gcc", "clang"], "c",
                   ["c11", "gnu11", "c17", "gnu17", "c2x", "gnu2x"], [])
+        programs(tap)
     elif word == "cxx":
         languages(tap, ["g++", "clang++"], "c++",
                   ["c++11", "c++14", "c++17", "c++20", "c++2b"], [])
