@@ -5,6 +5,7 @@
  */
 #include "tls/config.h"
 
+#include <belay/blocking.h>
 #include <belay/deep.h>
 
 #include "base/alloc.h"
@@ -181,6 +182,19 @@ config_check(const belay_tls_opts *o, const belay_site *site)
     return 0;
 }
 
+/* The system's certificates are some hundred KiB, and parsing them is slow:
+ * no worker stands still for that.  Texts are short. */
+static int
+config_fill(struct config_make *make)
+{
+    const belay_tls_opts *o = make->opts;
+
+    if (belay_task_id() != 0 &&
+        (o->ca_pem == NULL || o->cert_file != NULL || o->key_file != NULL))
+        return belay_blocking_call(config_make, make, make->site);
+    return belay_deep_call_at(config_make, make, make->site);
+}
+
 /* ---- the calls ----------------------------------------------------------- */
 
 int
@@ -211,7 +225,7 @@ belay_tls_open_at(belay_tls **out, const belay_tls_opts *opts,
     make.tls = tls;
     r = config_alpn(tls, o.alpn, site);
     if (r == 0)
-        r = belay_deep_call_at(config_make, &make, site);
+        r = config_fill(&make);
     if (r < 0) {
         bly_tls_unref(tls);
         return r;

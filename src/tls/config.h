@@ -26,7 +26,7 @@ void bly_tls_unref(belay_tls *tls);
 
 /* ---- load.c -------------------------------------------------------------- */
 
-/* Loads what opts names into tls->ctx.  Runs on a deep stack. */
+/* Loads what opts names into tls->ctx.  Wants a deep stack. */
 int bly_tls_load(belay_tls *tls, const belay_tls_opts *opts,
     const belay_site *site) BLY_MUST_CHECK;
 

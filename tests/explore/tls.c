@@ -139,6 +139,17 @@ BELAY_TEST(opening_needs_memory, .schedules = 1, .fail_allocs = true)
     BELAY_CHECK(r == 0 || (r == -ENOMEM && belay_test_disturbed()));
 }
 
+/* The system's certificates are read by another thread. */
+BELAY_TEST(opening_is_cut_before_it_has_begun, .schedules = 5, .workers = 2,
+    .cancel_everywhere = true)
+{
+    BELAY_AUTO(belay_tls, tls);
+    int r = belay_tls_open(&tls, .alpn = NULL);
+
+    BELAY_CHECK(r == 0 || (r == -ECANCELED && belay_test_disturbed()));
+    BELAY_CHECK((r == 0) == (tls != NULL));
+}
+
 BELAY_TEST(nobody_hangs_after_a_failure, .schedules = 20, .workers = 2,
     .fail_io = true)
 {
